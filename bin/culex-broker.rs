@@ -1,0 +1,3 @@
+//! `culex-broker`: see `culex::commands`.
+
+fn main() {}

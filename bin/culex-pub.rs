@@ -1,0 +1,3 @@
+//! `culex-pub`: see `culex::commands`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `culex-sub`: see `culex::commands`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `culex`: see `culex::commands`.
+
+fn main() {}

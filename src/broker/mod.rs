@@ -1,0 +1,1 @@
+//! The broker without sockets: many connections, one state machine.

@@ -1,0 +1,1 @@
+//! How mosquitto's programs speak: arguments, option files, configuration files, message texts, exit statuses.

@@ -1,0 +1,1 @@
+//! Typed events of what happened on a connection, for logs, journals and tests.

@@ -1,0 +1,24 @@
+//! culex: MQTT from the shell, in tests and under load.
+//!
+//! A pure MQTT core with a thin tokio shell round it. The rooms, left may not see right:
+//!
+//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `flags` <- `compat` <-
+//! `commands`
+//!
+//! `packet`, `journal`, `session` and `broker` never see a socket, a clock, a thread or a terminal: bytes, time and
+//! commands go in, bytes and events come out.
+
+pub mod broker;
+#[cfg(feature = "cli")]
+pub mod commands;
+#[cfg(feature = "cli")]
+pub mod compat;
+#[cfg(feature = "cli")]
+pub mod flags;
+pub mod journal;
+pub mod net;
+#[cfg(feature = "cli")]
+pub mod output;
+pub mod packet;
+pub mod session;
+pub mod time;

@@ -1,0 +1,1 @@
+//! tokio round the pure core: sockets, drivers, child processes.

@@ -1,0 +1,1 @@
+//! What users see of messages: format templates, JSON forms.

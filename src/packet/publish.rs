@@ -1,0 +1,221 @@
+//! PUBLISH (MQTT 3.1.1 and 5, section 3.3): borrowed for the hot path, owned for what outlives the read block.
+
+use super::error::PacketError;
+use super::header::{FixedHeader, Sender};
+use super::primitive::{
+    PacketIdentifier, Reader, VARIABLE_BYTE_INTEGER_MAX, put_variable_byte_integer,
+    variable_byte_integer_length,
+};
+use super::property::{Place, Properties, PropertiesRef, PropertyIdentifier};
+use super::text::{TEXT_BYTES_MAX, Text};
+use super::{ProtocolVersion, topic};
+use bytes::Bytes;
+
+/// Quality of Service (MQTT 5, section 4.3).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum Qos {
+    /// QoS 0: at most once.
+    #[default]
+    AtMostOnce = 0,
+    /// QoS 1: at least once.
+    AtLeastOnce = 1,
+    /// QoS 2: exactly once.
+    ExactlyOnce = 2,
+}
+
+impl Qos {
+    /// The level with this number; `None` from 3 on.
+    #[must_use]
+    #[inline]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
+/// A PUBLISH whose fields borrow from the block they were read from, or from the message they are made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PublishRef<'a> {
+    /// Sent before, and not acknowledged [MQTT-3.3.1-1].
+    pub dup: bool,
+    /// Quality of Service of this delivery.
+    pub qos: Qos,
+    /// To be retained (from a client), or given because it was retained (from a server).
+    pub retain: bool,
+    /// The Topic Name; empty only in MQTT 5 and beside a Topic Alias.
+    pub topic: &'a str,
+    /// Present exactly at QoS 1 and 2 [MQTT-2.2.1-2].
+    pub packet_identifier: Option<PacketIdentifier>,
+    /// The properties in wire order; empty before MQTT 5.
+    pub properties: PropertiesRef<'a>,
+    /// The Application Message.
+    pub payload: &'a [u8],
+}
+
+impl<'a> PublishRef<'a> {
+    /// Reads the body of a PUBLISH whose fixed header passed [`FixedHeader::check`].
+    ///
+    /// # Errors
+    ///
+    /// Every fault in topic, identifier or properties.
+    #[inline]
+    pub fn decode(
+        header: &FixedHeader,
+        body: &'a [u8],
+        version: ProtocolVersion,
+        sender: Sender,
+    ) -> Result<Self, PacketError> {
+        let mut reader = Reader::new(body);
+        let qos = Qos::from_number(header.first >> 1 & 3).ok_or(PacketError::QosThree)?;
+        let topic = reader.text()?;
+        let packet_identifier = match qos {
+            Qos::AtMostOnce => None,
+            Qos::AtLeastOnce | Qos::ExactlyOnce => Some(reader.packet_identifier()?),
+        };
+        let properties = match version {
+            ProtocolVersion::V5 => PropertiesRef::decode(&mut reader, place(sender))?,
+            ProtocolVersion::V31 | ProtocolVersion::V311 => PropertiesRef::EMPTY,
+        };
+        let aliased = topic.is_empty()
+            && !properties.is_empty()
+            && properties.find(PropertyIdentifier::TopicAlias).is_some();
+        if !aliased {
+            topic::check_name(topic)?;
+        }
+        Ok(Self {
+            dup: header.first & 0b1000 != 0,
+            qos,
+            retain: header.first & 1 != 0,
+            topic,
+            packet_identifier,
+            properties,
+            payload: reader.rest(),
+        })
+    }
+
+    /// The length of the whole packet as `version` encodes it, in bytes.
+    #[must_use]
+    #[inline]
+    pub fn packet_length(&self, version: ProtocolVersion) -> usize {
+        let remaining = self.remaining_length(version);
+        let length = u32::try_from(remaining).unwrap_or(u32::MAX);
+        1 + variable_byte_integer_length(length) + remaining
+    }
+
+    #[inline]
+    fn remaining_length(&self, version: ProtocolVersion) -> usize {
+        let identifier = if self.packet_identifier.is_some() { 2 } else { 0 };
+        let properties = match version {
+            ProtocolVersion::V5 => self.properties.encoded_length(),
+            ProtocolVersion::V31 | ProtocolVersion::V311 => 0,
+        };
+        2 + self.topic.len() + identifier + properties + self.payload.len()
+    }
+
+    /// Appends everything but the payload; the caller sends the payload right behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`PacketError::FieldTooLong`] when topic or packet exceed what the wire can say; nothing is appended then.
+    #[inline]
+    pub fn encode_head(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), PacketError> {
+        let remaining = self.remaining_length(version);
+        if self.topic.len() > TEXT_BYTES_MAX || remaining > VARIABLE_BYTE_INTEGER_MAX as usize {
+            return Err(PacketError::FieldTooLong);
+        }
+        out.push(0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain));
+        #[allow(clippy::cast_possible_truncation)] // both were compared with their limits above
+        {
+            put_variable_byte_integer(out, remaining as u32);
+            out.extend_from_slice(&(self.topic.len() as u16).to_be_bytes());
+        }
+        out.extend_from_slice(self.topic.as_bytes());
+        if let Some(identifier) = self.packet_identifier {
+            out.extend_from_slice(&identifier.get().to_be_bytes());
+        }
+        if version == ProtocolVersion::V5 {
+            self.properties.encode(out);
+        }
+        Ok(())
+    }
+
+    /// Appends the whole packet.
+    ///
+    /// # Errors
+    ///
+    /// As [`PublishRef::encode_head`].
+    #[inline]
+    pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), PacketError> {
+        out.reserve(self.packet_length(version));
+        self.encode_head(version, out)?;
+        out.extend_from_slice(self.payload);
+        Ok(())
+    }
+
+    /// An owned PUBLISH that shares `block`, from which this one was read.
+    #[must_use]
+    pub fn to_owned_within(&self, block: &Bytes) -> Publish {
+        let payload = if block.as_ptr_range().contains(&self.payload.as_ptr()) {
+            block.slice_ref(self.payload)
+        } else {
+            Bytes::copy_from_slice(self.payload)
+        };
+        Publish {
+            dup: self.dup,
+            qos: self.qos,
+            retain: self.retain,
+            topic: Text::within(block, self.topic),
+            packet_identifier: self.packet_identifier,
+            properties: Properties::within(block, self.properties),
+            payload,
+        }
+    }
+}
+
+const fn place(sender: Sender) -> Place {
+    match sender {
+        Sender::Client => Place::PublishByClient,
+        Sender::Server => Place::PublishByServer,
+    }
+}
+
+/// A PUBLISH that owns its fields; clones share them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Publish {
+    /// Sent before, and not acknowledged.
+    pub dup: bool,
+    /// Quality of Service of this delivery.
+    pub qos: Qos,
+    /// To be retained, or given because it was.
+    pub retain: bool,
+    /// The Topic Name.
+    pub topic: Text,
+    /// Present exactly at QoS 1 and 2.
+    pub packet_identifier: Option<PacketIdentifier>,
+    /// The properties in wire order.
+    pub properties: Properties,
+    /// The Application Message.
+    pub payload: Bytes,
+}
+
+impl Publish {
+    /// The same packet, borrowed.
+    #[must_use]
+    #[inline]
+    pub fn as_ref(&self) -> PublishRef<'_> {
+        PublishRef {
+            dup: self.dup,
+            qos: self.qos,
+            retain: self.retain,
+            topic: &self.topic,
+            packet_identifier: self.packet_identifier,
+            properties: self.properties.as_ref(),
+            payload: &self.payload,
+        }
+    }
+}

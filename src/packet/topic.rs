@@ -1,0 +1,168 @@
+//! Topic Names and Topic Filters (MQTT 5, section 4.7): what is well-formed, and what matches.
+
+use super::error::PacketError;
+
+/// The most `/` that a name or filter may hold, as mosquitto has it: 201 levels.
+pub const TOPIC_SEPARATORS_MAX: usize = 200;
+
+/// Checks a Topic Name: not empty [MQTT-4.7.3-1], no wildcard [MQTT-3.3.2-2], at most 200 separators.
+///
+/// Characters are checked where the string was read.
+///
+/// # Errors
+///
+/// [`PacketError::EmptyTopicName`], [`PacketError::TopicName`].
+#[inline]
+pub fn check_name(name: &str) -> Result<(), PacketError> {
+    if name.is_empty() {
+        return Err(PacketError::EmptyTopicName);
+    }
+    let mut separators = 0_usize;
+    let mut wildcard = false;
+    for &byte in name.as_bytes() {
+        separators += usize::from(byte == b'/');
+        wildcard |= byte == b'+' || byte == b'#';
+    }
+    if wildcard || separators > TOPIC_SEPARATORS_MAX {
+        return Err(PacketError::TopicName);
+    }
+    Ok(())
+}
+
+/// Checks a Topic Filter: `+` and `#` fill a level, `#` is last [MQTT-4.7.1-1], [MQTT-4.7.1-2].
+///
+/// A `$share` filter is checked as a whole: share name and filter [MQTT-4.8.2-1], [MQTT-4.8.2-2].
+///
+/// # Errors
+///
+/// [`PacketError::TopicFilter`], [`PacketError::SharedFilter`].
+pub fn check_filter(filter: &str) -> Result<(), PacketError> {
+    let plain = match SharedFilter::split(filter)? {
+        Some(shared) => shared.filter,
+        None => filter,
+    };
+    if plain.is_empty() || plain.bytes().filter(|&byte| byte == b'/').count() > TOPIC_SEPARATORS_MAX {
+        return Err(PacketError::TopicFilter);
+    }
+    let mut levels = plain.split('/').peekable();
+    while let Some(level) = levels.next() {
+        let well_placed = match level {
+            "#" => levels.peek().is_none(),
+            "+" => true,
+            _ => !level.contains(['+', '#']),
+        };
+        if !well_placed {
+            return Err(PacketError::TopicFilter);
+        }
+    }
+    Ok(())
+}
+
+/// A shared subscription's filter in its two parts: `$share/{share_name}/{filter}`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SharedFilter<'a> {
+    /// The group, not empty, without `/`, `+`, `#`.
+    pub share_name: &'a str,
+    /// The filter proper, not empty.
+    pub filter: &'a str,
+}
+
+impl<'a> SharedFilter<'a> {
+    /// Splits a filter that begins with `$share/`; `None` for every other.
+    ///
+    /// # Errors
+    ///
+    /// [`PacketError::SharedFilter`] when the share name or the filter is missing, or the name has a wildcard.
+    pub fn split(filter: &'a str) -> Result<Option<Self>, PacketError> {
+        if filter == "$share" {
+            return Err(PacketError::SharedFilter);
+        }
+        let Some(rest) = filter.strip_prefix("$share/") else {
+            return Ok(None);
+        };
+        let (share_name, filter) = rest.split_once('/').ok_or(PacketError::SharedFilter)?;
+        if share_name.is_empty() || share_name.contains(['+', '#']) || filter.is_empty() {
+            return Err(PacketError::SharedFilter);
+        }
+        Ok(Some(Self { share_name, filter }))
+    }
+}
+
+/// Whether `filter` matches `name`; both are well-formed, and `filter` is not a `$share` one.
+///
+/// A filter that starts with a wildcard never matches a name that starts with `$` [MQTT-4.7.2-1].
+#[must_use]
+pub fn matches(filter: &str, name: &str) -> bool {
+    if name.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut names = name.split('/');
+    let mut filters = filter.split('/');
+    loop {
+        match (filters.next(), names.next()) {
+            // `sport/#` matches `sport` too, so `#` ends the comparison even when no level is left.
+            (Some("#"), _) | (None, None) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(wanted), Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_without_wildcards_are_accepted_up_to_200_separators() {
+        assert_eq!(check_name("/"), Ok(()));
+        assert_eq!(check_name(&"/".repeat(200)), Ok(()));
+        assert_eq!(check_name(&"/".repeat(201)), Err(PacketError::TopicName));
+        assert_eq!(check_name("a/+"), Err(PacketError::TopicName));
+        assert_eq!(check_name(""), Err(PacketError::EmptyTopicName));
+    }
+
+    #[test]
+    fn wildcards_fill_their_level_and_hash_is_last() {
+        for good in ["#", "+", "+/+", "a/#", "/", "+/a/#", "$share/g/#", "$share/g//"] {
+            assert_eq!(check_filter(good), Ok(()), "{good}");
+        }
+        for bad in ["", "#/a", "a#", "a/b#", "+a", "a/+b/c", "a/#/b"] {
+            assert_eq!(check_filter(bad), Err(PacketError::TopicFilter), "{bad}");
+        }
+        for bad in ["$share", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g#/a"] {
+            assert_eq!(check_filter(bad), Err(PacketError::SharedFilter), "{bad}");
+        }
+    }
+
+    #[test]
+    fn matching_follows_the_examples_of_the_standard() {
+        let yes = [
+            ("sport/tennis/player1/#", "sport/tennis/player1"),
+            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon"),
+            ("sport/#", "sport"),
+            ("#", "a/b"),
+            ("sport/tennis/+", "sport/tennis/player1"),
+            ("sport/+", "sport/"),
+            ("+/+", "/finance"),
+            ("/+", "/finance"),
+            ("$SYS/#", "$SYS/monitor/Clients"),
+            ("$SYS/monitor/+", "$SYS/monitor/Clients"),
+        ];
+        for (filter, name) in yes {
+            assert!(matches(filter, name), "{filter} {name}");
+        }
+        let no = [
+            ("sport/tennis/+", "sport/tennis/player1/ranking"),
+            ("sport/+", "sport"),
+            ("+", "/finance"),
+            ("#", "$SYS/monitor/Clients"),
+            ("+/monitor/Clients", "$SYS/monitor/Clients"),
+            ("a/b", "a"),
+            ("a", "a/b"),
+        ];
+        for (filter, name) in no {
+            assert!(!matches(filter, name), "{filter} {name}");
+        }
+    }
+}
