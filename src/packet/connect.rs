@@ -1,6 +1,7 @@
 //! CONNECT (MQTT 3.1.1 and 5, section 3.1; MQTT 3.1, section 3.1).
 
 use super::error::PacketError;
+use super::frame::share;
 use super::primitive::{Reader, put_binary};
 use super::property::{Place, Properties, PropertiesRef};
 use super::text::Text;
@@ -99,7 +100,7 @@ impl Connect {
             false => None,
         };
         let password = match announced(&reader, PASSWORD) {
-            true => Some(block.slice_ref(reader.binary()?)),
+            true => Some(share(block, reader.binary()?)),
             false => None,
         };
         reader.finish()?;
@@ -193,10 +194,16 @@ fn check_flags(flags: u8, version: ProtocolVersion) -> Result<(), PacketError> {
         return Err(PacketError::ConnectFlags);
     }
     let will_qos = flags >> 3 & 3;
-    if will_qos == 3 || (flags & WILL == 0 && (will_qos != 0 || flags & WILL_RETAIN != 0)) {
+    let is_stray = will_qos != 0 || flags & WILL_RETAIN != 0;
+    let is_wrong = match flags & WILL {
+        // Without a Will, MQTT 3.1 disregards the two fields.
+        0 => is_stray && version != ProtocolVersion::V31,
+        _ => will_qos == 3,
+    };
+    if is_wrong {
         return Err(PacketError::WillFlags);
     }
-    if version == ProtocolVersion::V311 && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
+    if version != ProtocolVersion::V5 && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
         return Err(PacketError::PasswordWithoutUserName);
     }
     Ok(())
@@ -213,7 +220,7 @@ fn decode_will(
     topic::check_name(topic)?;
     Ok(Will {
         topic: Text::within(block, topic),
-        payload: block.slice_ref(reader.binary()?),
+        payload: share(block, reader.binary()?),
         qos: Qos::from_number(flags >> 3 & 3).ok_or(PacketError::WillFlags)?,
         retain: flags & WILL_RETAIN != 0,
         properties,

@@ -53,24 +53,28 @@ impl Disconnect {
     }
 
     pub(super) fn encode_body(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
-        if version == ProtocolVersion::V5 {
-            encode_body(self.reason, &self.properties, out);
+        // The shortest form: nothing for a bare success, and no Property Length without properties.
+        if version != ProtocolVersion::V5
+            || (self.reason == ReasonCode::SUCCESS && self.properties.is_empty())
+        {
+            return;
+        }
+        out.push(self.reason.0);
+        if !self.properties.is_empty() {
+            self.properties.as_ref().encode(out);
         }
     }
 }
 
 impl Auth {
-    pub(super) fn decode(block: &Bytes, body: &[u8]) -> Result<Self, PacketError> {
+    pub(super) fn decode(block: &Bytes, body: &[u8], sender: Sender) -> Result<Self, PacketError> {
         let mut reader = Reader::new(body);
-        if reader.is_empty() {
-            return Ok(Self::default());
-        }
-        let reason = ReasonCode(reader.u8()?);
-        if !matches!(
-            reason,
-            ReasonCode::SUCCESS | ReasonCode::CONTINUE_AUTHENTICATION | ReasonCode::REAUTHENTICATE
-        ) {
+        let reason = if body.is_empty() { ReasonCode::SUCCESS } else { ReasonCode(reader.u8()?) };
+        if !is_auth_reason(reason, sender) {
             return Err(PacketError::ReasonCode);
+        }
+        if body.is_empty() {
+            return Ok(Self::default());
         }
         let properties = PropertiesRef::decode(&mut reader, Place::Auth)?;
         reader.finish()?;
@@ -81,29 +85,32 @@ impl Auth {
     }
 
     pub(super) fn encode_body(&self, out: &mut Vec<u8>) {
-        encode_body(self.reason, &self.properties, out);
+        // Unlike DISCONNECT, AUTH has no form with a Reason Code and without a Property Length.
+        if self.reason != ReasonCode::SUCCESS || !self.properties.is_empty() {
+            out.push(self.reason.0);
+            self.properties.as_ref().encode(out);
+        }
     }
 }
 
-/// Writes the shortest form: nothing for a bare success, and no Property Length without properties in DISCONNECT.
-fn encode_body(reason: ReasonCode, properties: &Properties, out: &mut Vec<u8>) {
-    if reason == ReasonCode::SUCCESS && properties.is_empty() {
-        return;
-    }
-    out.push(reason.0);
-    if !properties.is_empty() {
-        properties.as_ref().encode(out);
+/// [MQTT-3.15.2-1].
+const fn is_auth_reason(reason: ReasonCode, sender: Sender) -> bool {
+    match reason {
+        ReasonCode::SUCCESS => matches!(sender, Sender::Server),
+        ReasonCode::CONTINUE_AUTHENTICATION => true,
+        ReasonCode::REAUTHENTICATE => matches!(sender, Sender::Client),
+        _ => false,
     }
 }
 
-/// [MQTT-3.14.2-1].
+/// [MQTT-3.14.2-1]; table 2-6 lists Bad authentication method for DISCONNECT, table 3-10 forgets it.
 fn is_disconnect_reason(reason: ReasonCode, sender: Sender) -> bool {
     match sender {
         Sender::Client => {
             matches!(reason.0, 0x00 | 0x04 | 0x80..=0x83 | 0x90 | 0x93..=0x99)
         }
         Sender::Server => {
-            matches!(reason.0, 0x00 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B | 0x8D..=0x90 | 0x93..=0xA2)
+            matches!(reason.0, 0x00 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B..=0x90 | 0x93..=0xA2)
         }
     }
 }

@@ -73,9 +73,12 @@ pub enum PacketError {
     /// A property identifier that does not exist.
     #[error("property identifier does not exist")]
     UnknownProperty,
-    /// A property in a packet that it does not belong to.
+    /// A property in a packet type that does not have it (MQTT 5, section 2.2.2.2).
     #[error("property does not belong in this packet")]
     PropertyNotAllowed,
+    /// A property that only the other side may put into this packet [MQTT-3.3.4-6], [MQTT-3.14.2-2].
+    #[error("property must not be sent by this side")]
+    PropertyFromWrongSide,
     /// A property twice where once is allowed.
     #[error("property is included twice")]
     DuplicateProperty,
@@ -114,7 +117,10 @@ pub enum PacketError {
 }
 
 impl PacketError {
-    /// The Reason Code that a DISCONNECT or CONNACK carries for this fault.
+    /// The Reason Code that a DISCONNECT or CONNACK carries for this fault (MQTT 5, section 4.13).
+    ///
+    /// Malformed Packet for what cannot be parsed or what the standard calls malformed, Protocol Error for what is
+    /// well-formed but not allowed there.
     #[must_use]
     pub const fn reason_code(self) -> ReasonCode {
         match self {
@@ -127,7 +133,7 @@ impl PacketError {
             | Self::NoLocalOnShared
             | Self::SubscriptionOptionsThree
             | Self::EmptyList
-            | Self::PropertyNotAllowed
+            | Self::PropertyFromWrongSide
             | Self::DuplicateProperty
             | Self::PropertyValue
             | Self::MissingAuthenticationMethod

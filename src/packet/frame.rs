@@ -47,6 +47,18 @@ pub fn detach(block: &Bytes, part: &[u8]) -> Bytes {
     }
 }
 
+/// The part of `block` that `part` borrows, without a copy; an empty part keeps no block alive, and one from elsewhere
+/// is copied.
+pub(super) fn share(block: &Bytes, part: &[u8]) -> Bytes {
+    if part.is_empty() {
+        Bytes::new()
+    } else if block.as_ptr_range().contains(&part.as_ptr()) {
+        block.slice_ref(part)
+    } else {
+        Bytes::copy_from_slice(part)
+    }
+}
+
 /// Cuts blocks into packets and keeps what is left over; idle, it holds no buffer.
 #[derive(Debug, Default)]
 pub struct FrameReader {
@@ -108,7 +120,7 @@ impl FrameReader {
             self.judged = Some(header);
             if verdict == Verdict::Skip {
                 self.skipping = end - self.block.len();
-                self.at = self.block.len();
+                self.release();
             } else {
                 self.put_aside();
             }
@@ -123,6 +135,11 @@ impl FrameReader {
     /// Keeps a copy of the rest of the block and lets the block go.
     fn put_aside(&mut self) {
         self.partial.extend_from_slice(&self.block[self.at..]);
+        self.release();
+    }
+
+    /// Lets the used-up block go, so that an idle connection holds none.
+    fn release(&mut self) {
         self.block = Bytes::new();
         self.at = 0;
     }
@@ -156,9 +173,14 @@ impl FrameReader {
         }
         let missing = header.packet_length() - self.partial.len();
         let available = missing.min(self.block.len() - self.at);
+        if header.packet_length() <= 2 * (self.partial.len() + available) {
+            // At least half has arrived, so the announced length is no longer a mere promise.
+            self.partial.reserve_exact(missing);
+        }
         self.partial.extend_from_slice(&self.block[self.at..self.at + available]);
         self.at += available;
         if available < missing {
+            self.release();
             return Ok(None);
         }
         self.judged = None;
@@ -174,6 +196,7 @@ impl FrameReader {
                 return Ok(Some(header));
             }
             let Some(&byte) = self.block.get(self.at) else {
+                self.release();
                 return Ok(None);
             };
             self.partial.push(byte);
@@ -186,6 +209,7 @@ impl FrameReader {
         self.at += available;
         self.skipping -= available;
         if self.skipping > 0 {
+            self.release();
             return None;
         }
         self.judged = None;

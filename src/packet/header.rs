@@ -74,7 +74,7 @@ impl PacketType {
         }
     }
 
-    /// Whether `sender` may send this packet type at all.
+    /// Whether `sender` may send this packet type in some version; before MQTT 5 only clients send DISCONNECT.
     #[must_use]
     #[inline]
     pub const fn may_be_sent_by(self, sender: Sender) -> bool {
@@ -164,21 +164,32 @@ impl FixedHeader {
         if matches!(self.packet_type, PacketType::Auth) && !matches!(version, ProtocolVersion::V5) {
             return Err(PacketError::UnknownPacketType);
         }
-        if !self.packet_type.may_be_sent_by(sender) {
+        let is_late_disconnect = matches!(self.packet_type, PacketType::Disconnect)
+            && matches!(sender, Sender::Server)
+            && !matches!(version, ProtocolVersion::V5);
+        if is_late_disconnect || !self.packet_type.may_be_sent_by(sender) {
             return Err(PacketError::UnexpectedPacket);
         }
-        let flags = self.first & 0x0F;
-        let allowed = match self.packet_type {
-            PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => {
-                // MQTT 3.1 sets DUP on a repeated PUBREL, SUBSCRIBE or UNSUBSCRIBE.
-                flags == 0b0010 || (matches!(version, ProtocolVersion::V31) && flags == 0b1010)
-            }
-            _ => flags == 0,
-        };
-        if !allowed {
+        if !self.has_reserved_flags(version) {
             return Err(PacketError::ReservedFlags);
         }
         self.check_minimal(version)
+    }
+
+    /// Whether the lower half of the first byte is what section 2.1.3 reserves for the packet type.
+    const fn has_reserved_flags(&self, version: ProtocolVersion) -> bool {
+        let flags = self.first & 0x0F;
+        let is_v31 = matches!(version, ProtocolVersion::V31);
+        match self.packet_type {
+            // MQTT 3.1 calls these flags "not used", and its clients differ in what they leave there.
+            PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp if is_v31 => {
+                true
+            }
+            // MQTT 3.1 sets DUP on a repeated SUBSCRIBE or UNSUBSCRIBE.
+            PacketType::Subscribe | PacketType::Unsubscribe if is_v31 => flags & 0b0111 == 0b0010,
+            PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => flags == 0b0010,
+            _ => flags == 0,
+        }
     }
 
     #[inline]

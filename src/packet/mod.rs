@@ -33,7 +33,8 @@ pub use primitive::{
     variable_byte_integer_length,
 };
 pub use property::{
-    Place, Properties, PropertiesRef, Property, PropertyIdentifier, PropertyIter, PropertyType, PropertyValue,
+    PROPERTIES_BYTES_MAX, Place, Properties, PropertiesRef, Property, PropertyIdentifier, PropertyIter,
+    PropertyType, PropertyValue,
 };
 pub use publish::{Publish, PublishRef, Qos};
 pub use reason::ReasonCode;
@@ -136,7 +137,7 @@ impl Packet {
             PacketType::Pingreq => without_body(body, Self::Pingreq)?,
             PacketType::Pingresp => without_body(body, Self::Pingresp)?,
             PacketType::Disconnect => Self::Disconnect(Disconnect::decode(block, body, version, sender)?),
-            PacketType::Auth => Self::Auth(Auth::decode(block, body)?),
+            PacketType::Auth => Self::Auth(Auth::decode(block, body, sender)?),
         })
     }
 
@@ -186,7 +187,8 @@ impl Packet {
     ///
     /// # Errors
     ///
-    /// [`PacketError::FieldTooLong`], [`PacketError::PasswordWithoutUserName`]; nothing is appended then.
+    /// [`PacketError::FieldTooLong`], [`PacketError::PasswordWithoutUserName`], [`PacketError::ZeroIdentifier`] for a
+    /// PUBLISH of QoS 1 or 2 without an identifier; nothing is appended then.
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), PacketError> {
         match self {
             Self::Publish(publish) => return publish.as_ref().encode(version, out),

@@ -1,6 +1,7 @@
 //! Properties (MQTT 5, section 2.2.2): kept as the checked wire bytes, so that order survives and forwarding copies nothing.
 
 use super::error::PacketError;
+use super::frame::share;
 use super::primitive::{
     Reader, VARIABLE_BYTE_INTEGER_MAX, put_binary, put_variable_byte_integer, variable_byte_integer_length,
 };
@@ -64,6 +65,9 @@ pub enum PropertyType {
     /// A UTF-8 String Pair.
     TextPair,
 }
+
+/// The most that a packet's properties take, in bytes: with length, identifier and reason the packet still fits.
+pub const PROPERTIES_BYTES_MAX: usize = VARIABLE_BYTE_INTEGER_MAX as usize - 7;
 
 const PUBLISH: u16 = Place::PublishByClient as u16 | Place::PublishByServer as u16;
 const DISCONNECT: u16 = Place::DisconnectByClient as u16 | Place::DisconnectByServer as u16;
@@ -150,6 +154,27 @@ properties! {
 }
 
 impl PropertyIdentifier {
+    /// Reads the identifier, a Variable Byte Integer in its shortest form.
+    #[inline]
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, PacketError> {
+        Self::from_code(reader.variable_byte_integer()?).ok_or(PacketError::UnknownProperty)
+    }
+
+    /// The fault of a property that `place` does not allow: the other side alone may send it, or nobody.
+    const fn misplaced_in(self, place: Place) -> PacketError {
+        let other_side = match place {
+            Place::PublishByClient => Place::PublishByServer,
+            Place::DisconnectByClient => Place::DisconnectByServer,
+            Place::DisconnectByServer => Place::DisconnectByClient,
+            _ => return PacketError::PropertyNotAllowed,
+        };
+        if self.is_allowed_in(other_side) {
+            PacketError::PropertyFromWrongSide
+        } else {
+            PacketError::PropertyNotAllowed
+        }
+    }
+
     /// Whether the property may stand more than once in `place`.
     #[must_use]
     pub const fn may_repeat_in(self, place: Place) -> bool {
@@ -230,8 +255,11 @@ impl<'a> Property<'a> {
 
     /// Reads one property and checks its own value, not its place.
     fn decode(reader: &mut Reader<'a>) -> Result<Self, PacketError> {
-        let code = reader.variable_byte_integer()?;
-        let identifier = PropertyIdentifier::from_code(code).ok_or(PacketError::UnknownProperty)?;
+        let identifier = PropertyIdentifier::decode(reader)?;
+        Self::decode_value(identifier, reader)
+    }
+
+    fn decode_value(identifier: PropertyIdentifier, reader: &mut Reader<'a>) -> Result<Self, PacketError> {
         let value = match identifier.property_type() {
             PropertyType::Byte => PropertyValue::Number(u32::from(reader.u8()?)),
             PropertyType::TwoByteInteger => PropertyValue::Number(u32::from(reader.u16()?)),
@@ -323,18 +351,16 @@ impl<'a> PropertiesRef<'a> {
         let mut reader = Reader::new(wire);
         let mut seen = 0_u64;
         while !reader.is_empty() {
-            let mut peek = reader;
-            let code = peek.variable_byte_integer()?;
-            let identifier = PropertyIdentifier::from_code(code).ok_or(PacketError::UnknownProperty)?;
+            let identifier = PropertyIdentifier::decode(&mut reader)?;
             if !identifier.is_allowed_in(place) {
-                return Err(PacketError::PropertyNotAllowed);
+                return Err(identifier.misplaced_in(place));
             }
             let bit = 1_u64 << identifier as u8;
             if seen & bit != 0 && !identifier.may_repeat_in(place) {
                 return Err(PacketError::DuplicateProperty);
             }
             seen |= bit;
-            Property::decode(&mut reader)?;
+            Property::decode_value(identifier, &mut reader)?;
         }
         let data = 1_u64 << PropertyIdentifier::AuthenticationData as u8;
         let method = 1_u64 << PropertyIdentifier::AuthenticationMethod as u8;
@@ -476,14 +502,7 @@ impl Properties {
     /// Shares the part of `block` that `properties` borrow; copies when they lie elsewhere.
     #[must_use]
     pub fn within(block: &Bytes, properties: PropertiesRef<'_>) -> Self {
-        if properties.is_empty() {
-            return Self::EMPTY;
-        }
-        if block.as_ptr_range().contains(&properties.wire().as_ptr()) {
-            Self(block.slice_ref(properties.wire()))
-        } else {
-            Self::detached(properties)
-        }
+        Self(share(block, properties.wire()))
     }
 
     /// Appends one property; what belongs where is checked by [`Properties::check`].
@@ -491,11 +510,12 @@ impl Properties {
     /// # Errors
     ///
     /// [`PacketError::PropertyValue`] for a value of another type or size than the identifier has,
-    /// [`PacketError::FieldTooLong`] over 65,535 bytes, and faults in strings. Nothing is appended then.
+    /// [`PacketError::FieldTooLong`] for a field over 65,535 bytes or properties over [`PROPERTIES_BYTES_MAX`], and
+    /// faults in strings. Nothing is appended then.
     pub fn push(&mut self, property: Property<'_>) -> Result<(), PacketError> {
         let mut wire = Vec::new();
         property.encode(&mut wire)?;
-        if self.0.len() + wire.len() > VARIABLE_BYTE_INTEGER_MAX as usize {
+        if self.0.len() + wire.len() > PROPERTIES_BYTES_MAX {
             return Err(PacketError::FieldTooLong);
         }
         let mut all = match std::mem::take(&mut self.0).try_into_mut() {

@@ -1,6 +1,7 @@
 //! PUBLISH (MQTT 3.1.1 and 5, section 3.3): borrowed for the hot path, owned for what outlives the read block.
 
 use super::error::PacketError;
+use super::frame::share;
 use super::header::{FixedHeader, Sender};
 use super::primitive::{
     PacketIdentifier, Reader, VARIABLE_BYTE_INTEGER_MAX, put_variable_byte_integer,
@@ -109,7 +110,7 @@ impl<'a> PublishRef<'a> {
 
     #[inline]
     fn remaining_length(&self, version: ProtocolVersion) -> usize {
-        let identifier = if self.packet_identifier.is_some() { 2 } else { 0 };
+        let identifier = if self.qos == Qos::AtMostOnce { 0 } else { 2 };
         let properties = match version {
             ProtocolVersion::V5 => self.properties.encoded_length(),
             ProtocolVersion::V31 | ProtocolVersion::V311 => 0,
@@ -121,13 +122,20 @@ impl<'a> PublishRef<'a> {
     ///
     /// # Errors
     ///
-    /// [`PacketError::FieldTooLong`] when topic or packet exceed what the wire can say; nothing is appended then.
+    /// [`PacketError::FieldTooLong`] when topic or packet exceed what the wire can say,
+    /// [`PacketError::ZeroIdentifier`] for QoS 1 or 2 without an identifier; nothing is appended then. At QoS 0 the
+    /// identifier is left out, whatever the field holds.
     #[inline]
     pub fn encode_head(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), PacketError> {
         let remaining = self.remaining_length(version);
         if self.topic.len() > TEXT_BYTES_MAX || remaining > VARIABLE_BYTE_INTEGER_MAX as usize {
             return Err(PacketError::FieldTooLong);
         }
+        let identifier = match (self.qos, self.packet_identifier) {
+            (Qos::AtMostOnce, _) => None,
+            (_, Some(identifier)) => Some(identifier),
+            (_, None) => return Err(PacketError::ZeroIdentifier),
+        };
         out.push(0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain));
         #[allow(clippy::cast_possible_truncation)] // both were compared with their limits above
         {
@@ -135,7 +143,7 @@ impl<'a> PublishRef<'a> {
             out.extend_from_slice(&(self.topic.len() as u16).to_be_bytes());
         }
         out.extend_from_slice(self.topic.as_bytes());
-        if let Some(identifier) = self.packet_identifier {
+        if let Some(identifier) = identifier {
             out.extend_from_slice(&identifier.get().to_be_bytes());
         }
         if version == ProtocolVersion::V5 {
@@ -160,11 +168,6 @@ impl<'a> PublishRef<'a> {
     /// An owned PUBLISH that shares `block`, from which this one was read.
     #[must_use]
     pub fn to_owned_within(&self, block: &Bytes) -> Publish {
-        let payload = if block.as_ptr_range().contains(&self.payload.as_ptr()) {
-            block.slice_ref(self.payload)
-        } else {
-            Bytes::copy_from_slice(self.payload)
-        };
         Publish {
             dup: self.dup,
             qos: self.qos,
@@ -172,7 +175,7 @@ impl<'a> PublishRef<'a> {
             topic: Text::within(block, self.topic),
             packet_identifier: self.packet_identifier,
             properties: Properties::within(block, self.properties),
-            payload,
+            payload: share(block, self.payload),
         }
     }
 }

@@ -38,8 +38,15 @@ impl Suback {
         Ok(Self { packet_identifier, properties, reasons })
     }
 
+    /// Before MQTT 5 every failure is 0x80 [3.1.1: MQTT-3.9.3-2].
     pub(super) fn encode_body(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        let start = out.len();
         encode_body(self.packet_identifier, &self.properties, &self.reasons, version, out);
+        if version != ProtocolVersion::V5 {
+            for reason in &mut out[start + 2..] {
+                *reason = (*reason).min(ReasonCode::UNSPECIFIED.0);
+            }
+        }
     }
 }
 

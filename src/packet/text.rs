@@ -1,7 +1,9 @@
 //! UTF-8 Encoded Strings as MQTT allows them (MQTT 5, section 1.5.4).
 
 use super::error::PacketError;
+use super::frame::share;
 use bytes::Bytes;
+use std::hash::{Hash, Hasher};
 use std::{fmt, ops::Deref};
 
 /// The longest string or binary field, in bytes.
@@ -10,7 +12,7 @@ pub const TEXT_BYTES_MAX: usize = 65_535;
 /// A string that may stand in a packet: UTF-8, at most 65,535 bytes, no control or non-characters.
 ///
 /// Shares the block it was read from; a clone copies no bytes.
-#[derive(Clone, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Text(Bytes);
 
 impl Text {
@@ -37,12 +39,7 @@ impl Text {
     /// `text` must lie inside `block` and have passed [`check`]; a string from elsewhere is copied.
     #[must_use]
     pub fn within(block: &Bytes, text: &str) -> Self {
-        let inside = block.as_ptr_range();
-        if inside.contains(&text.as_ptr()) {
-            Self(block.slice_ref(text.as_bytes()))
-        } else {
-            Self(Bytes::copy_from_slice(text.as_bytes()))
-        }
+        Self(share(block, text.as_bytes()))
     }
 
     /// A copy that keeps no larger block alive.
@@ -70,6 +67,13 @@ impl Deref for Text {
 
     fn deref(&self) -> &str {
         self.as_str()
+    }
+}
+
+impl Hash for Text {
+    /// As the `&str` hashes, so that a map keyed by [`Text`] can be asked with one.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
@@ -193,6 +197,12 @@ mod tests {
                 assert_eq!(check(&bytes), check_any(&bytes), "byte {byte:#x} at {place}");
             }
         }
+    }
+
+    #[test]
+    fn a_map_keyed_by_text_can_be_asked_with_a_str() {
+        let map = std::collections::HashMap::from([(Text::detached("a/b"), 1)]);
+        assert_eq!(map.get("a/b"), Some(&1));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::io::IoSlice;
 /// Payloads from this size on are shared instead of copied, in bytes.
 pub const SHARED_FROM: usize = 4096;
 
+/// Written bytes are kept in front of the waiting ones up to this many.
+const COMPACT_FROM: usize = 64 * 1024;
+
 /// Bytes on their way to one connection, in order.
 ///
 /// Small frames are copied behind each other into one buffer; a large payload is held as a shared block at its place
@@ -141,6 +144,22 @@ impl Transmit {
             self.shared_written += 1;
         }
         self.copied_written += count;
+        self.compact();
+    }
+
+    /// Drops what has been written once it outweighs what waits, so that a receiver who never quite catches up does not
+    /// make the buffer grow for ever.
+    fn compact(&mut self) {
+        if self.copied_written < COMPACT_FROM || self.copied_written < self.copied.len() / 2 {
+            return;
+        }
+        self.copied.drain(..self.copied_written);
+        self.shared.drain(..self.shared_written);
+        for (place, _) in &mut self.shared {
+            *place -= self.copied_written;
+        }
+        self.copied_written = 0;
+        self.shared_written = 0;
     }
 
     /// Empties it and keeps the buffer for the next use.
@@ -194,6 +213,23 @@ mod tests {
             transmit.advance(expected.len() - cut);
             assert!(transmit.is_empty());
         }
+    }
+
+    #[test]
+    fn a_receiver_that_never_catches_up_does_not_make_the_buffer_grow() {
+        let mut transmit = Transmit::new();
+        let mut expected = std::collections::VecDeque::new();
+        for round in 0..2_000_u32 {
+            let chunk = [round.to_le_bytes()[0]; 1000];
+            transmit.put(&chunk);
+            expected.extend(chunk);
+            if round > 0 {
+                transmit.advance(1000);
+                expected.drain(..1000);
+            }
+        }
+        assert_eq!(waiting(&transmit), expected.make_contiguous());
+        assert!(transmit.copied.capacity() < 4 * COMPACT_FROM);
     }
 
     #[test]
