@@ -1,1 +1,4 @@
 //! The broker without sockets: many connections, one state machine.
+
+pub mod retained;
+pub mod subscriptions;
