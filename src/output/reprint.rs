@@ -1,0 +1,329 @@
+//! A JSON text read and printed again as cJSON does: key order and duplicates stay, numbers are rounded, escapes decoded.
+//!
+//! It is read exactly as leniently as cJSON reads; each leniency is named where it happens.
+
+use super::json::JsonWriter;
+use super::number::put_json_number;
+
+/// Arrays and objects inside one another, at most.
+const NESTING_MAX: usize = 1_000;
+/// Bytes of one number, at most; what follows makes the text invalid.
+const NUMBER_BYTES_MAX: usize = 63;
+
+/// The text is not JSON; what was printed so far is worthless.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct NotJson;
+
+/// Prints the one value that is the whole of `text`.
+///
+/// # Errors
+///
+/// [`NotJson`], with part of the value printed.
+pub(super) fn reprint(text: &[u8], writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+    // C strings end at a NUL, and the value must be the whole payload.
+    if text.contains(&0) {
+        return Err(NotJson);
+    }
+    let rest = match text.strip_prefix(b"\xEF\xBB\xBF") {
+        Some(behind_mark) if !behind_mark.is_empty() => behind_mark,
+        _ => text,
+    };
+    let mut reader = Reader { rest, depth: 0 };
+    reader.skip_space();
+    reader.value(writer)?;
+    reader.skip_space();
+    if reader.rest.is_empty() { Ok(()) } else { Err(NotJson) }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    depth: usize,
+}
+
+impl Reader<'_> {
+    /// Every control character counts as space.
+    fn skip_space(&mut self) {
+        while let Some((&first, rest)) = self.rest.split_first()
+            && first <= b' '
+        {
+            self.rest = rest;
+        }
+    }
+
+    fn take(&mut self, wanted: &[u8]) -> bool {
+        match self.rest.strip_prefix(wanted) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn expect(&mut self, wanted: &[u8]) -> Result<(), NotJson> {
+        if self.take(wanted) { Ok(()) } else { Err(NotJson) }
+    }
+
+    fn value(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        match self.rest.first().ok_or(NotJson)? {
+            b'"' => self.string(writer),
+            b'-' | b'0'..=b'9' => self.number(writer),
+            b'[' => self.array(writer),
+            b'{' => self.object(writer),
+            _ => self.literal(writer),
+        }
+    }
+
+    fn literal(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        let literals: [&[u8]; 3] = [b"null", b"true", b"false"];
+        let found = literals.into_iter().find(|literal| self.take(literal)).ok_or(NotJson)?;
+        writer.out.extend_from_slice(found);
+        Ok(())
+    }
+
+    /// The longest front that strtod reads: `01`, `1.` and `-.5` are numbers too.
+    fn number(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        let candidate = &self.rest[..self.rest.len().min(NUMBER_BYTES_MAX)];
+        let length = number_length(candidate);
+        let number = std::str::from_utf8(&candidate[..length]).map_err(|_| NotJson)?;
+        put_json_number(writer.out, number.parse().map_err(|_| NotJson)?);
+        self.rest = &self.rest[length..];
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), NotJson> {
+        if self.depth >= NESTING_MAX {
+            return Err(NotJson);
+        }
+        self.depth += 1;
+        self.rest = self.rest.get(1..).ok_or(NotJson)?;
+        self.skip_space();
+        Ok(())
+    }
+
+    fn array(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        self.enter()?;
+        writer.begin_array();
+        if !self.take(b"]") {
+            loop {
+                self.value(writer)?;
+                self.skip_space();
+                if !self.take(b",") {
+                    break;
+                }
+                self.skip_space();
+                writer.next_element();
+            }
+            self.expect(b"]")?;
+        }
+        self.depth -= 1;
+        writer.end_array();
+        Ok(())
+    }
+
+    fn object(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        self.enter()?;
+        writer.begin_object();
+        let empty = self.take(b"}");
+        if !empty {
+            let mut first = true;
+            loop {
+                writer.begin_key(first);
+                first = false;
+                self.string(writer)?;
+                self.skip_space();
+                self.expect(b":")?;
+                self.skip_space();
+                writer.end_key();
+                self.value(writer)?;
+                self.skip_space();
+                if !self.take(b",") {
+                    break;
+                }
+                self.skip_space();
+            }
+            self.expect(b"}")?;
+        }
+        self.depth -= 1;
+        writer.end_object(empty);
+        Ok(())
+    }
+
+    /// A string; control characters may stand in it, and a `\u0000` hides what follows.
+    fn string(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
+        self.expect(b"\"")?;
+        writer.out.push(b'"');
+        let mut hidden = false;
+        loop {
+            let end = self.rest.iter().position(|&byte| byte == b'"' || byte == b'\\').ok_or(NotJson)?;
+            let (plain, rest) = self.rest.split_at(end);
+            if !hidden {
+                writer.escape(plain);
+            }
+            self.rest = rest;
+            if self.take(b"\"") {
+                break;
+            }
+            let character = self.escape_sequence()?;
+            hidden |= character == '\0';
+            if !hidden {
+                writer.escape(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        writer.out.push(b'"');
+        Ok(())
+    }
+
+    fn escape_sequence(&mut self) -> Result<char, NotJson> {
+        let letter = *self.rest.get(1).ok_or(NotJson)?;
+        let character = match letter {
+            b'b' => '\x08',
+            b'f' => '\x0C',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'u' => return self.code_point(),
+            _ => return Err(NotJson),
+        };
+        self.rest = &self.rest[2..];
+        Ok(character)
+    }
+
+    /// `\u` and four digits, or two of them that make a surrogate pair.
+    fn code_point(&mut self) -> Result<char, NotJson> {
+        let first = self.code_unit()?;
+        if !(0xD800..0xDC00).contains(&first) {
+            return char::from_u32(first).ok_or(NotJson);
+        }
+        let second = self.code_unit()?;
+        if !(0xDC00..0xE000).contains(&second) {
+            return Err(NotJson);
+        }
+        char::from_u32(0x1_0000 + ((first & 0x3FF) << 10 | second & 0x3FF)).ok_or(NotJson)
+    }
+
+    /// Four places that are not all hexadecimal digits count as zero.
+    fn code_unit(&mut self) -> Result<u32, NotJson> {
+        let sequence = self.rest.strip_prefix(b"\\u").ok_or(NotJson)?;
+        let (places, rest) = sequence.split_at_checked(4).ok_or(NotJson)?;
+        let mut digits = places.iter().map(|&place| char::from(place).to_digit(16));
+        let unit = digits.try_fold(0, |unit, digit| Some(unit << 4 | digit?));
+        // The quote that ends the string has to lie behind the four places.
+        if places.contains(&b'"') && unit.is_none() {
+            return Err(NotJson);
+        }
+        self.rest = rest;
+        Ok(unit.unwrap_or(0))
+    }
+}
+
+/// How many bytes of `text` strtod takes for a decimal number; 0 for none.
+fn number_length(text: &[u8]) -> usize {
+    let digits_from = |start: usize| text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let whole = digits_from(sign);
+    let mut end = sign + whole;
+    let mut digits = whole;
+    if text.get(end) == Some(&b'.') {
+        let fraction = digits_from(end + 1);
+        digits += fraction;
+        end += 1 + fraction;
+    }
+    if digits == 0 {
+        return 0;
+    }
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let signed = end + 1 + usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        let exponent = if signed <= text.len() { digits_from(signed) } else { 0 };
+        if exponent > 0 {
+            end = signed + exponent;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(text: &str, pretty: bool) -> Result<String, NotJson> {
+        let mut out = Vec::new();
+        reprint(text.as_bytes(), &mut JsonWriter::new(&mut out, pretty))?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn order_duplicates_and_nesting_survive_on_one_line() {
+        let text = " { \"b\" : [ 1 , { } , [ ] ] ,\n\"a\":null,\"b\":true }\t";
+        assert_eq!(print(text, false).unwrap(), r#"{"b":[1,{},[]],"a":null,"b":true}"#);
+    }
+
+    #[test]
+    fn pretty_indents_objects_and_keeps_arrays_on_their_line() {
+        let text = r#"{"a":[1,{"b":2},{}],"c":[],"d":{}}"#;
+        let pretty =
+            "{\n\t\"a\":\t[1, {\n\t\t\t\"b\":\t2\n\t\t}, {\n\t\t}],\n\t\"c\":\t[],\n\t\"d\":\t{\n\t}\n}";
+        assert_eq!(print(text, true).unwrap(), pretty);
+    }
+
+    #[test]
+    fn leniencies_are_those_of_cjson() {
+        for (text, printed) in [
+            ("01", "1"),
+            ("-.5", "-0.5"),
+            ("1.", "1"),
+            ("1e999", "null"),
+            ("\u{feff}1", "1"),
+            ("\x01[\x02]\x03", "[]"),
+            ("\"a\tb\"", "\"a\\tb\""),
+            ("\"a\\u0000b\"", "\"a\""),
+            ("\"a\\uZZZZb\"", "\"a\""),
+            ("\"\\u00e9\\ud83d\\ude00\\/\"", "\"é😀/\""),
+        ] {
+            assert_eq!(print(text, false).as_deref(), Ok(printed), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cjson_refuses_is_refused() {
+        let refused = [
+            "",
+            " ",
+            "-",
+            "+1",
+            ".5",
+            "1 2",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1",
+            "\"a",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"",
+            "\"\\u12\"",
+            "nul",
+            "True",
+            "{\"a\"}",
+            "\u{feff}",
+            "1e",
+            "1x",
+            "{}\0",
+            "\"\\\"",
+        ];
+        for text in refused {
+            assert_eq!(print(text, false), Err(NotJson), "{text:?}");
+        }
+        assert_eq!(print(&"1".repeat(64), false), Err(NotJson));
+        assert!(print(&"1".repeat(63), false).is_ok());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(print(&nested(1_000), false).is_ok());
+        assert_eq!(print(&nested(1_001), false), Err(NotJson));
+        assert_eq!(print(&"[".repeat(1_000_000), false), Err(NotJson));
+    }
+}
