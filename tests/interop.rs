@@ -1,0 +1,14 @@
+//! Independent peers against our broker, and our clients against Debian's mosquitto.
+//!
+//! `scripts/install-peers.sh` installs the peers. A peer that is missing is said and its tests pass, unless
+//! `CULEX_REQUIRE_PEERS=1` is set, as `.ci/run` does.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "interop/languages.rs"]
+mod languages;
+#[path = "interop/programs.rs"]
+mod programs;
+#[path = "interop/rumqttc.rs"]
+mod rumqttc;
+#[path = "interop/support.rs"]
+mod support;

@@ -1,0 +1,126 @@
+//! Our programs and Debian's mosquitto's, in every mixture of broker, publisher and subscriber.
+
+use crate::support::{Broker, Maker, Programs, program};
+
+const VERSIONS: [&str; 3] = ["mqttv31", "mqttv311", "mqttv5"];
+
+/// Runs `case` for every mixture in which one of ours takes part, in all three versions.
+fn every_mixture(case: fn(&Programs)) {
+    if program("mosquitto_pub").is_none() || program("mosquitto_sub").is_none() {
+        return;
+    }
+    let Some(theirs) = Broker::mosquitto() else { return };
+    let ours = Broker::ours();
+    for (port, broker) in [(ours.port, Maker::Culex), (theirs.port, Maker::Mosquitto)] {
+        for publisher in [Maker::Culex, Maker::Mosquitto] {
+            for subscriber in [Maker::Culex, Maker::Mosquitto] {
+                if [broker, publisher, subscriber] == [Maker::Mosquitto; 3] {
+                    continue;
+                }
+                for version in VERSIONS {
+                    eprintln!(
+                        "broker {broker:?}, publisher {publisher:?}, subscriber {subscriber:?}, {version}"
+                    );
+                    case(&Programs { broker, publisher, subscriber, port, version });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_qos_travels_and_the_lower_of_both_sides_counts() {
+    every_mixture(|programs| {
+        for subscribed in 0..=2 {
+            let qos = subscribed.to_string();
+            let (_process, lines) = programs.listen(3, &["-q", &qos, "-t", "qos/#", "-F", "%t %q %p"]);
+            for published in ["0", "1", "2"] {
+                programs.publish(&["-q", published, "-t", &format!("qos/{published}"), "-m", "hello"], "");
+            }
+            let mut heard = lines.rest();
+            // Order is promised within a topic, not between flows of different QoS.
+            heard.sort();
+            let expected: Vec<String> = (0..=2)
+                .map(|published| format!("qos/{published} {} hello", subscribed.min(published)))
+                .collect();
+            assert_eq!(heard, expected, "subscribed with QoS {qos}");
+        }
+    });
+}
+
+/// mosquitto_sub 2.0.11 at its own broker, in MQTT 5 at QoS 2, now and then takes the 21st message for one too many
+/// ("A network protocol error occurred"), so there it gets fewer than its Receive Maximum.
+fn lines_max(programs: &Programs, qos: &str) -> usize {
+    let theirs = programs.broker == Maker::Mosquitto && programs.subscriber == Maker::Mosquitto;
+    if theirs && programs.version == "mqttv5" && qos == "2" { 15 } else { 500 }
+}
+
+#[test]
+fn every_line_arrives_once_and_in_order() {
+    every_mixture(|programs| {
+        for qos in ["1", "2"] {
+            let count = lines_max(programs, qos);
+            let (_process, lines) = programs.listen(count, &["-q", qos, "-t", "lines"]);
+            let sent: Vec<String> = (0..count).map(|number| format!("line {number} of QoS {qos}")).collect();
+            programs.publish(&["-q", qos, "-t", "lines", "-l"], &(sent.join("\n") + "\n"));
+            let heard = lines.rest();
+            let same = heard.iter().zip(&sent).take_while(|(heard, sent)| heard == sent).count();
+            assert_eq!((heard.len(), same), (sent.len(), sent.len()), "heard {:?}", heard.get(same));
+        }
+    });
+}
+
+#[test]
+fn a_retained_message_waits_for_a_late_subscriber() {
+    every_mixture(|programs| {
+        for qos in ["0", "1", "2"] {
+            programs.publish(&["-q", qos, "-r", "-t", "retained/value", "-m", "first"], "");
+            programs.publish(&["-q", qos, "-r", "-t", "retained/value", "-m", "second"], "");
+            let heard = programs.subscribe(&["-q", qos, "-t", "retained/#", "-C", "1", "-F", "%t %r %q %p"]);
+            assert_eq!(heard, [format!("retained/value 1 {qos} second")]);
+            programs.publish(&["-q", qos, "-r", "-n", "-t", "retained/value"], "");
+            programs.publish(&["-q", qos, "-r", "-t", "retained/other", "-m", "left"], "");
+            let heard = programs.subscribe(&["-t", "retained/#", "-C", "1", "-F", "%t %p"]);
+            assert_eq!(heard, ["retained/other left"], "an empty payload clears what was retained");
+            programs.publish(&["-r", "-n", "-t", "retained/other"], "");
+        }
+    });
+}
+
+#[test]
+fn a_durable_session_collects_and_a_clean_one_does_not() {
+    every_mixture(|programs| {
+        for qos in ["1", "2"] {
+            let durable = ["-c", "-i", "durable", "-q", qos, "-t", "away/#"];
+            let clean = ["-i", "clean", "-q", qos, "-t", "away/#"];
+            programs.subscribe(&[&durable[..], &["-E"]].concat());
+            programs.subscribe(&[&clean[..], &["-E"]].concat());
+            for payload in ["1", "2", "3"] {
+                programs.publish(&["-q", qos, "-t", "away/x", "-m", payload], "");
+            }
+            programs.publish(&["-q", qos, "-r", "-t", "away/last", "-m", "last"], "");
+            let heard = programs.subscribe(&[&durable[..], &["-C", "4", "-F", "%t %q %p"]].concat());
+            let expected =
+                ["x 1", "x 2", "x 3", "last last"].map(|it| it.replacen(' ', &format!(" {qos} "), 1));
+            assert_eq!(heard, expected.map(|it| format!("away/{it}")));
+            // What a session has queued comes before what is retained: the first message tells.
+            assert_eq!(programs.subscribe(&[&clean[..], &["-C", "1"]].concat()), ["last"]);
+            // A clean start ends the durable session.
+            programs.subscribe(&["-i", "durable", "-t", "nothing", "-E"]);
+            programs.publish(&["-r", "-n", "-t", "away/last"], "");
+        }
+    });
+}
+
+#[test]
+fn a_will_speaks_after_a_kill_and_not_after_a_disconnect() {
+    every_mixture(|programs| {
+        let (_process, lines) = programs.listen(2, &["-q", "2", "-t", "will/#", "-F", "%t %q %p"]);
+        let will = ["--will-topic", "will/topic", "--will-payload", "gone", "--will-qos", "1"];
+        let polite = [&["-t", "will/polite", "-m", "bye"], &will[..]].concat();
+        programs.publish(&polite, "");
+        let (victim, _lines) = programs.listen(1, &[&["-t", "unused"], &will[..]].concat());
+        victim.kill();
+        assert_eq!(lines.rest(), ["will/polite 0 bye", "will/topic 1 gone"]);
+    });
+}
