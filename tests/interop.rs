@@ -2,7 +2,7 @@
 //!
 //! `scripts/install-peers.sh` installs the peers. A peer that is missing is said and its tests pass, unless
 //! `CULEX_REQUIRE_PEERS=1` is set, as `.ci/run` does.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it was at")]
 
 #[path = "interop/languages.rs"]
 mod languages;
