@@ -1,1 +1,74 @@
-//! How mosquitto's programs speak: arguments, option files, configuration files, message texts, exit statuses.
+//! How mosquitto's programs speak: options and their order, options files, messages, exit statuses.
+//!
+//! The only room that writes `Error: ` or knows the number of a status. [`read`] is the way in for the clients.
+
+mod apply;
+mod check;
+mod environment;
+mod face;
+mod fault;
+mod number;
+mod options_file;
+mod property;
+mod url;
+mod usage;
+mod walker;
+
+pub use face::{Caller, Face};
+pub use fault::{Fault, Stop};
+pub use usage::Ending;
+
+use crate::flags::{Draft, Tool};
+use std::ffi::OsString;
+use walker::Walker;
+
+/// A program's options, read and checked.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// As what it was called.
+    pub caller: Caller,
+    /// What the options say.
+    pub draft: Draft,
+}
+
+/// Reads `argv`, whose first word is the name that the program was called by, with its options file and, in our own
+/// manner, the environment.
+///
+/// # Errors
+///
+/// What to print and the status to end with: a fault, `--help` or `--version`.
+pub fn read(tool: Tool, argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, Box<Ending>> {
+    let mut argv = argv.into_iter().map(OsString::into_encoded_bytes);
+    let program = argv.next().unwrap_or_default();
+    let mut arguments: Vec<Vec<u8>> = argv.collect();
+    let caller = Caller::recognise(tool, &program, &mut arguments);
+    let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+    let command = tool.command();
+    let mut walker = Walker::new(tool, caller.face, &command);
+    match walk(&mut walker, &arguments) {
+        Ok(()) => Ok(Invocation { caller, draft: walker.draft }),
+        Err(stop) => Err(Box::new(Ending::of(&stop, caller, command))),
+    }
+}
+
+/// Options file, environment, command line, and the checks that follow.
+fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
+    options_file::walk_file(walker, arguments)?;
+    let topic = match walker.face {
+        Face::Strict => None,
+        Face::Friendly => environment::apply(walker)?,
+    };
+    walker.walk(arguments)?;
+    let subscription = &walker.draft.subscription;
+    let is_topic_missing = walker.draft.message.topic.is_none()
+        && subscription.topics.is_empty()
+        && subscription.unsubscribe.is_empty();
+    if let Some(topic) = topic.filter(|_| is_topic_missing) {
+        apply::url_topic(walker, &topic)?;
+    }
+    check::check(&walker.draft, walker.tool, walker.face)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

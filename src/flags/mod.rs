@@ -1,1 +1,86 @@
-//! Every flag, declared once with clap; text becomes the configurations of the rooms to the left.
+//! Each flag, declared once: its names, its arity and its help.
+//!
+//! The groups are clap structs, and clap's help, completions and man pages come from them. What was typed is filled in
+//! by the walker of `compat`, because mosquitto stops at the first fault from left to right and some options act when
+//! they are seen. [`plan`] turns a checked [`Draft`] into the configurations of the rooms to the left.
+
+mod connection;
+mod message;
+mod output;
+
+mod subscription;
+mod tls;
+mod value;
+mod will;
+
+pub use connection::{Connection, PropertyLists};
+pub use message::{Message, MessageSource};
+pub use output::Output;
+pub use subscription::Subscription;
+pub use tls::Tls;
+pub use value::{Elsewhere, protocol_version, retain_handling};
+pub use will::WillFlags;
+
+use clap::{Args, Command};
+
+/// A client program; which one decides about the flags that exist.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tool {
+    /// `culex-pub`, `mosquitto_pub`.
+    Publish,
+    /// `culex-sub`, `mosquitto_sub`.
+    Subscribe,
+}
+
+/// What the flags of one client program say so far; groups that the program does not have stay at their defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// How to reach the broker and as whom.
+    pub connection: Connection,
+    /// The Will Message.
+    pub will: WillFlags,
+    /// Encryption.
+    pub tls: Tls,
+    /// What `pub` sends.
+    pub message: Message,
+    /// What `sub` asks for, and when it ends.
+    pub subscription: Subscription,
+    /// How `sub` prints.
+    pub output: Output,
+}
+
+impl Tool {
+    /// The declarations of this program's flags, from which parsing, help and completions are made.
+    #[must_use]
+    pub fn command(self) -> Command {
+        let command = match self {
+            Self::Publish => Command::new("culex-pub").about("Publish messages to an MQTT broker"),
+            Self::Subscribe => Command::new("culex-sub")
+                .about("Subscribe to topics of an MQTT broker and print what arrives"),
+        };
+        let command = command.disable_help_flag(true).disable_version_flag(true);
+        let command = match self {
+            Self::Publish => Message::augment_args(command),
+            Self::Subscribe => Output::augment_args(Subscription::augment_args(command)),
+        };
+        Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)))
+    }
+
+    /// The reference's name of this program.
+    #[must_use]
+    pub const fn mosquitto_name(self) -> &'static str {
+        match self {
+            Self::Publish => "mosquitto_pub",
+            Self::Subscribe => "mosquitto_sub",
+        }
+    }
+
+    /// Our name of this program.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "culex-pub",
+            Self::Subscribe => "culex-sub",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What is checked when all options have been read, in the reference's order.
+
+use super::face::Face;
+use super::fault::Fault;
+use crate::flags::{Draft, Tool};
+use crate::packet::ProtocolVersion;
+
+/// Checks 1 to 9, and in `sub` that its options go together.
+///
+/// # Errors
+///
+/// The first that fails.
+pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> {
+    check_will(draft)?;
+    check_tls(draft)?;
+    check_session(draft)?;
+    if face == Face::Friendly
+        && draft.connection.url_without_topic
+        && draft.message.topic.is_none()
+        && draft.subscription.topics.is_empty()
+    {
+        return Err(Fault::UrlTopicMissing);
+    }
+    let subscription = &draft.subscription;
+    if tool == Tool::Subscribe && subscription.topics.is_empty() && subscription.unsubscribe.is_empty() {
+        return Err(Fault::NoFilter);
+    }
+    if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
+        return Err(Fault::RetainedOnlyWithoutRetained);
+    }
+    Ok(())
+}
+
+fn check_will(draft: &Draft) -> Result<(), Fault> {
+    match &draft.will.will_topic {
+        Some(_) => Ok(()),
+        None if draft.will.will_payload.is_some() => Err(Fault::WillPayloadAlone),
+        None if draft.will.will_retain => Err(Fault::WillRetainAlone),
+        None => Ok(()),
+    }
+}
+
+fn check_tls(draft: &Draft) -> Result<(), Fault> {
+    let tls = &draft.tls;
+    if tls.cert.is_some() != tls.key.is_some() {
+        return Err(Fault::CertificateAndKey);
+    }
+    if tls.keyform.is_some() && tls.key.is_none() {
+        return Err(Fault::KeyformAlone);
+    }
+    if tls.tls_engine_kpass_sha1.is_some() && (tls.keyform.is_none() || tls.tls_engine.is_none()) {
+        return Err(Fault::EnginePasswordAlone);
+    }
+    if tls.psk.is_some() && (tls.cafile.is_some() || tls.capath.is_some()) {
+        return Err(Fault::PskAndCertificates);
+    }
+    if tls.psk.is_some() && tls.psk_identity.is_none() {
+        return Err(Fault::PskIdentityMissing);
+    }
+    Ok(())
+}
+
+/// A session that outlives the connection needs an identifier of the user's own; a made-up one does not count.
+fn check_session(draft: &Draft) -> Result<(), Fault> {
+    let connection = &draft.connection;
+    let has_own_id = connection.id.is_some() && connection.id_prefix.is_none();
+    if has_own_id {
+        return Ok(());
+    }
+    match connection.protocol_version.unwrap_or_default() {
+        ProtocolVersion::V5 if connection.expiry() == u32::MAX => Err(Fault::IdForInfiniteExpiry),
+        ProtocolVersion::V5 => Ok(()),
+        ProtocolVersion::V31 | ProtocolVersion::V311 if connection.disable_clean_session => {
+            Err(Fault::IdForKeptSession)
+        }
+        ProtocolVersion::V31 | ProtocolVersion::V311 => Ok(()),
+    }
+}

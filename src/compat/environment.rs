@@ -1,0 +1,52 @@
+//! Environment variables, which only our own manner reads: they win over options files and lose to the command line.
+
+use super::apply;
+use super::fault::{Fault, Stop};
+use super::number::leading_int;
+use super::url::Url;
+use super::walker::Walker;
+use std::{env, fs};
+
+/// Applies `MQTT_URL`, then the variables that name one thing; returns the topic of the URL, which counts only if no
+/// option names one.
+///
+/// # Errors
+///
+/// A variable whose value its option would refuse, or a password file that cannot be read.
+pub(crate) fn apply(walker: &mut Walker<'_>) -> Result<Option<Vec<u8>>, Stop> {
+    let mut topic = None;
+    if let Some(text) = variable("MQTT_URL") {
+        let url = Url::parse(&text)?;
+        apply::authority(&mut walker.draft, &url);
+        topic = url.topic.filter(|topic| !topic.is_empty()).map(<[u8]>::to_vec);
+    }
+    // An exported MQTT_URL usually says the same as these; the port of a unix socket is left alone.
+    for (name, id) in [("MQTT_HOST", "host"), ("MQTT_USERNAME", "username"), ("MQTT_CAFILE", "cafile")] {
+        if let Some(value) = variable(name) {
+            apply::value(walker, id, &value)?;
+        }
+    }
+    if let Some(value) = variable("MQTT_PORT") {
+        if !value.first().is_some_and(u8::is_ascii_digit) {
+            return Err(Fault::Port(leading_int(&value)).into());
+        }
+        apply::value(walker, "port", &value)?;
+    }
+    if let Some(value) = variable("MQTT_PASSWORD_FILE") {
+        let path = apply::path(&value);
+        let content = fs::read(&path).map_err(|error| {
+            Fault::Environment(format!("Unable to read MQTT_PASSWORD_FILE \"{}\": {error}.", path.display()))
+        })?;
+        let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        apply::value(walker, "password", line.strip_suffix(b"\r").unwrap_or(line))?;
+    }
+    if let Some(value) = variable("MQTT_PASSWORD") {
+        apply::value(walker, "password", &value)?;
+    }
+    Ok(topic)
+}
+
+/// The bytes of a variable that is set and not empty.
+fn variable(name: &str) -> Option<Vec<u8>> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(std::ffi::OsString::into_encoded_bytes)
+}

@@ -1,0 +1,35 @@
+//! How `sub` prints.
+
+use crate::output::{FormatError, Template};
+use clap::Args;
+
+/// The flags of printing.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Print the topic before the payload
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Print by this format: %t topic, %p payload, %j JSON, ...
+    #[arg(short = 'F', value_name = "format", value_parser = template)]
+    pub format: Option<Template>,
+    /// Print no line end after a message
+    #[arg(short = 'N')]
+    pub no_line_end: bool,
+    /// Indent JSON
+    #[arg(long)]
+    pub pretty: bool,
+    /// Print this share of the messages, chosen at random
+    #[arg(long, value_name = "percent")]
+    pub random_filter: Option<f64>,
+    /// Print how many messages arrive each second, not the messages
+    #[arg(long)]
+    pub message_rate: bool,
+    /// Show the latest message of each topic at its own line
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+fn template(format: &str) -> Result<Template, FormatError> {
+    Template::parse(format)
+}

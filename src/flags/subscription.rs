@@ -1,0 +1,47 @@
+//! What `sub` asks for, and when it ends.
+
+use super::value;
+use crate::packet::{Qos, RetainHandling, Text};
+use clap::{ArgAction, Args};
+
+/// The flags of subscribing.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Subscription")]
+pub struct Subscription {
+    /// Topic filter to subscribe to; may be repeated
+    #[arg(short = 't', long = "topic", value_name = "filter", value_parser = value::text, action = ArgAction::Append)]
+    pub topics: Vec<Text>,
+    /// Topic filter to unsubscribe from; may be repeated
+    #[arg(short = 'U', long = "unsubscribe", value_name = "filter", value_parser = value::text, action = ArgAction::Append)]
+    pub unsubscribe: Vec<Text>,
+    /// Topic filter of messages to leave out; may be repeated
+    #[arg(short = 'T', long = "filter-out", value_name = "filter", value_parser = value::text, action = ArgAction::Append)]
+    pub filter_out: Vec<Text>,
+    /// Highest Quality of Service
+    #[arg(short, long, value_name = "0|1|2", value_parser = value::qos(), default_value = "0")]
+    pub qos: Option<Qos>,
+    /// Leave out retained messages
+    #[arg(short = 'R')]
+    pub no_retain: bool,
+    /// Print only retained messages and end at the first other one
+    #[arg(long)]
+    pub retained_only: bool,
+    /// Clear each retained message that arrives, then print it
+    #[arg(long)]
+    pub remove_retained: bool,
+    /// Keep the RETAIN flag as it was published (MQTT 5)
+    #[arg(long)]
+    pub retain_as_published: bool,
+    /// When the broker sends retained messages (MQTT 5)
+    #[arg(long, value_name = "when", value_parser = value::handling())]
+    pub retain_handling: Option<RetainHandling>,
+    /// End after this many messages
+    #[arg(short = 'C', value_name = "count")]
+    pub count: Option<u32>,
+    /// End after this many seconds, with status 27
+    #[arg(short = 'W', value_name = "seconds")]
+    pub timeout: Option<u32>,
+    /// End when the broker has answered the subscription
+    #[arg(short = 'E')]
+    pub exit_after_subscribe: bool,
+}
