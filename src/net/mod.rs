@@ -1,4 +1,17 @@
 //! tokio round the pure core: sockets, drivers, child processes.
 
+mod clock;
+mod dial;
+pub mod process;
+#[allow(dead_code)] // until the drivers have a session and a broker to drive
+mod read_block;
+#[allow(dead_code)]
+mod stream;
+#[allow(dead_code)]
+mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+
+pub use clock::Clock;
+pub use dial::{Endpoint, LookupError, Target, dial};
+pub use stream::Stream;
