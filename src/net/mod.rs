@@ -11,6 +11,8 @@ mod stream;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use clock::Clock;
 pub use dial::{Endpoint, LookupError, Target, dial};
