@@ -370,6 +370,15 @@ impl<'a> PropertiesRef<'a> {
         Ok(Self(wire))
     }
 
+    /// Checks that these properties may stand in `place`, as [`Properties::check`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`PropertiesRef::decode`].
+    pub fn check_place(&self, place: Place) -> Result<(), PacketError> {
+        Self::check(self.0, place).map(drop)
+    }
+
     /// Whether there are none.
     #[must_use]
     #[inline]

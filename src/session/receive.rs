@@ -1,0 +1,412 @@
+//! What the server sends: blocks into packets, packets into events and answers.
+
+use super::inflight::{Entry, Stage};
+use super::{Event, PublishId, READY_BYTES_MAX, ServerLimits, Session, SessionError, State, Traced};
+use crate::packet::{
+    Acknowledgement, Auth, Connack, Disconnect, FixedHeader, Frame, Packet, PacketError, PacketIdentifier,
+    PacketType, Properties, PropertiesRef, PropertyIdentifier, ProtocolVersion, Publish, PublishRef, Qos,
+    ReasonCode, Sender, Text, Verdict, detach,
+};
+use crate::time::Time;
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+/// QoS 2 messages that wait for their PUBREL; kept from one connection to the next while the session lives.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    messages: FxHashMap<PacketIdentifier, Publish>,
+    bytes: usize,
+}
+
+impl Received {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn insert(&mut self, identifier: PacketIdentifier, publish: Publish) {
+        self.bytes += held(&publish);
+        self.messages.insert(identifier, publish);
+    }
+
+    fn remove(&mut self, identifier: PacketIdentifier) -> Option<Publish> {
+        let publish = self.messages.remove(&identifier)?;
+        self.bytes -= held(&publish);
+        Some(publish)
+    }
+}
+
+fn held(publish: &Publish) -> usize {
+    publish.topic.len() + publish.properties.as_ref().wire().len() + publish.payload.len()
+}
+
+impl Session {
+    /// Takes a block as it was read from the transport; the rest of an unfinished packet is kept.
+    ///
+    /// # Errors
+    ///
+    /// What the server did wrong. On MQTT 5 a DISCONNECT with the Reason Code is ready by then: write it if possible,
+    /// and close the transport. Bytes behind the fault are ignored.
+    pub fn handle_bytes(&mut self, now: Time, block: Bytes) -> Result<(), SessionError> {
+        self.handle_bytes_with(now, block, |_| false)
+    }
+
+    /// As [`Session::handle_bytes`], but offers each message of QoS 0 and 1 to `take` first, borrowed, as long as no
+    /// event waits before it. When `take` returns true, the message is done; else it becomes an event.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::handle_bytes`].
+    pub fn handle_bytes_with(
+        &mut self,
+        now: Time,
+        block: Bytes,
+        mut take: impl FnMut(&PublishRef<'_>) -> bool,
+    ) -> Result<(), SessionError> {
+        self.now = now;
+        if matches!(self.state, State::Offline | State::Closing) {
+            return Ok(());
+        }
+        self.keep_alive.received(now);
+        // Taken out, so that frames can borrow from it while the session changes.
+        let mut reader = std::mem::take(&mut self.reader);
+        reader.push(block);
+        loop {
+            let frame = match reader.next_frame(|header| self.judge(header)) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => return Err(self.fault(SessionError::Packet(error))),
+            };
+            self.handle_frame(&frame, &mut take).map_err(|error| self.fault(error))?;
+            if self.state == State::Closing {
+                return Ok(());
+            }
+        }
+        self.reader = reader;
+        if self.ready.len() > READY_BYTES_MAX {
+            return Err(self.fault(SessionError::ServerNotReading));
+        }
+        self.pump();
+        Ok(())
+    }
+
+    /// Decides about a packet by its fixed header, before its body is kept.
+    #[inline]
+    fn judge(&self, header: &FixedHeader) -> Verdict {
+        if header.packet_length() > self.packet_bytes_max {
+            return Verdict::Refuse(PacketError::PacketTooLarge);
+        }
+        if let Err(error) = header.check(self.config.connect.version, Sender::Server) {
+            return Verdict::Refuse(error);
+        }
+        let is_expected = match self.state {
+            State::Connected => header.packet_type != PacketType::Connack,
+            _ => matches!(header.packet_type, PacketType::Connack | PacketType::Auth),
+        };
+        if is_expected { Verdict::Accept } else { Verdict::Refuse(PacketError::UnexpectedPacket) }
+    }
+
+    #[inline]
+    fn handle_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+    ) -> Result<(), SessionError> {
+        let version = self.config.connect.version;
+        let packet_type = frame.header.packet_type;
+        match packet_type {
+            PacketType::Publish => {
+                let publish = PublishRef::decode(&frame.header, frame.body, version, Sender::Server)
+                    .map_err(SessionError::Packet)?;
+                self.handle_publish(publish, frame.block, take)
+            }
+            PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => {
+                let acknowledgement = Acknowledgement::decode(packet_type, frame.block, frame.body, version)
+                    .map_err(SessionError::Packet)?;
+                match packet_type {
+                    PacketType::Puback => self.handle_puback(acknowledgement),
+                    PacketType::Pubrec => self.handle_pubrec(acknowledgement),
+                    PacketType::Pubcomp => self.handle_pubcomp(acknowledgement),
+                    _ => {
+                        self.handle_pubrel(&acknowledgement, take);
+                        Ok(())
+                    }
+                }
+            }
+            _ => self.handle_other(frame),
+        }
+    }
+
+    #[cold]
+    fn handle_other(&mut self, frame: &Frame<'_>) -> Result<(), SessionError> {
+        let packet = Packet::decode(frame, self.version(), Sender::Server).map_err(SessionError::Packet)?;
+        match packet {
+            Packet::Connack(connack) => self.handle_connack(connack),
+            Packet::Suback(suback) => self.handle_suback(suback),
+            Packet::Unsuback(unsuback) => self.handle_unsuback(unsuback),
+            Packet::Pingresp => {
+                self.keep_alive.pingresp_received();
+                self.trace(|| Event::Received(Traced::Pingresp));
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),
+            Packet::Auth(auth) => self.handle_auth(auth),
+            _ => Err(SessionError::Packet(PacketError::UnexpectedPacket)),
+        }
+    }
+
+    fn handle_connack(&mut self, connack: Connack) -> Result<(), SessionError> {
+        self.trace(|| Event::Received(Traced::Connack { reason: connack.reason }));
+        self.connack_deadline = None;
+        if connack.reason != ReasonCode::SUCCESS {
+            self.events.push_back(Event::Refused(connack));
+            self.close();
+            return Ok(());
+        }
+        if connack.session_present && self.config.connect.clean_start {
+            return Err(SessionError::SessionPresentWithCleanStart);
+        }
+        self.state = State::Connected;
+        self.limits = ServerLimits::from_connack(&connack);
+        let assigned = connack.properties.as_ref().text(PropertyIdentifier::AssignedClientIdentifier);
+        if let Some(assigned) = assigned {
+            self.client_identifier = Text::detached(assigned);
+        }
+        let seconds = self.limits.server_keep_alive.unwrap_or(self.config.connect.keep_alive);
+        self.keep_alive.start(self.now, seconds, self.config.ping_timeout);
+        // MQTT 3.1 has no Session Present: there a session that was not to be cleaned counts as kept.
+        let is_kept = connack.session_present
+            || (self.version() == ProtocolVersion::V31 && !self.config.connect.clean_start);
+        self.events.push_back(Event::Connected(connack));
+        if !is_kept {
+            self.session_lost();
+        }
+        Ok(())
+    }
+
+    /// The server starts with a new session: what it took over is done, all else is sent to it anew.
+    fn session_lost(&mut self) {
+        self.received.clear();
+        for Entry { identifier, stage, .. } in self.inflight.session_lost() {
+            self.identifiers.release(identifier);
+            let reason = match stage {
+                Stage::Released(reason) => reason,
+                Stage::Published(_) => ReasonCode::SUCCESS,
+            };
+            self.acknowledged(identifier, Qos::ExactlyOnce, reason, Properties::EMPTY);
+        }
+    }
+
+    fn handle_disconnect(&mut self, disconnect: Disconnect) -> Result<(), SessionError> {
+        if self.version() != ProtocolVersion::V5 {
+            return Err(SessionError::Packet(PacketError::UnexpectedPacket));
+        }
+        self.trace(|| Event::Received(Traced::Disconnect { reason: disconnect.reason }));
+        self.events.push_back(Event::Disconnected(disconnect));
+        self.close();
+        Ok(())
+    }
+
+    fn handle_auth(&mut self, auth: Auth) -> Result<(), SessionError> {
+        // [MQTT-4.12.0-6]: without a method in CONNECT the server must not send AUTH.
+        if !self.has_authentication_method() {
+            return Err(SessionError::Packet(PacketError::UnexpectedPacket));
+        }
+        self.trace(|| Event::Received(Traced::Auth { reason: auth.reason }));
+        self.events.push_back(Event::Auth(auth));
+        Ok(())
+    }
+
+    #[inline]
+    fn handle_publish(
+        &mut self,
+        publish: PublishRef<'_>,
+        block: &Bytes,
+        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+    ) -> Result<(), SessionError> {
+        self.trace(|| {
+            Event::Received(Traced::Publish {
+                dup: publish.dup,
+                qos: publish.qos,
+                retain: publish.retain,
+                number: publish.packet_identifier.map_or(0, PacketIdentifier::get),
+                topic: (!publish.topic.is_empty()).then(|| Text::detached(publish.topic)),
+                payload_length: publish.payload.len(),
+            })
+        });
+        let topic;
+        let mut publish = publish;
+        if !publish.properties.is_empty()
+            && let Some(resolved) = self.resolve_alias(publish.topic, publish.properties)?
+        {
+            topic = resolved;
+            publish.topic = &topic;
+        }
+        match publish.packet_identifier {
+            None => {}
+            Some(identifier) if publish.qos == Qos::ExactlyOnce => {
+                return self.receive_exactly_once(identifier, &publish, block);
+            }
+            Some(identifier) => self.answer_with(PacketType::Puback, identifier, ReasonCode::SUCCESS),
+        }
+        if !(self.events.is_empty() && take(&publish)) {
+            self.events.push_back(Event::Message(publish.to_owned_within(block)));
+        }
+        Ok(())
+    }
+
+    /// Sets the alias beside a topic, or returns the topic that a lone alias stands for.
+    #[cold]
+    fn resolve_alias(
+        &mut self,
+        topic: &str,
+        properties: PropertiesRef<'_>,
+    ) -> Result<Option<Text>, SessionError> {
+        let Some(alias) = properties.number(PropertyIdentifier::TopicAlias) else {
+            return Ok(None);
+        };
+        let alias = u16::try_from(alias).map_err(|_| SessionError::TopicAliasInvalid)?;
+        if alias > self.topic_alias_maximum {
+            return Err(SessionError::TopicAliasInvalid);
+        }
+        if topic.is_empty() {
+            let known = self.incoming_aliases.topic(alias).cloned();
+            return known.map(Some).ok_or(SessionError::TopicAliasUnknown);
+        }
+        self.incoming_aliases.set(alias, topic);
+        Ok(None)
+    }
+
+    /// Keeps a QoS 2 message until its PUBREL; one that is already kept is only answered again [MQTT-4.3.3-10].
+    fn receive_exactly_once(
+        &mut self,
+        identifier: PacketIdentifier,
+        publish: &PublishRef<'_>,
+        block: &Bytes,
+    ) -> Result<(), SessionError> {
+        if !self.received.messages.contains_key(&identifier) {
+            if self.received.messages.len() >= usize::from(self.receive_maximum) {
+                return Err(SessionError::ReceiveMaximumExceeded);
+            }
+            let held = publish.topic.len() + publish.properties.wire().len() + publish.payload.len();
+            if self.received.bytes > 0 && self.received.bytes + held > self.config.receive_bytes_max {
+                return Err(SessionError::ReceiveQuotaExceeded);
+            }
+            self.received.insert(
+                identifier,
+                Publish {
+                    dup: publish.dup,
+                    qos: publish.qos,
+                    retain: publish.retain,
+                    topic: Text::detached(publish.topic),
+                    packet_identifier: publish.packet_identifier,
+                    properties: Properties::detached(publish.properties),
+                    payload: detach(block, publish.payload),
+                },
+            );
+        }
+        self.answer_with(PacketType::Pubrec, identifier, ReasonCode::SUCCESS);
+        Ok(())
+    }
+
+    fn handle_pubrel(&mut self, pubrel: &Acknowledgement, take: &mut impl FnMut(&PublishRef<'_>) -> bool) {
+        let identifier = pubrel.packet_identifier;
+        let message = self.received.remove(identifier);
+        self.trace_received(PacketType::Pubrel, pubrel, message.is_none());
+        let reason = match message {
+            Some(_) => ReasonCode::SUCCESS,
+            None => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+        };
+        self.answer_with(PacketType::Pubcomp, identifier, reason);
+        if let Some(publish) = message
+            && !(self.events.is_empty() && take(&publish.as_ref()))
+        {
+            self.events.push_back(Event::Message(publish));
+        }
+    }
+
+    fn handle_puback(&mut self, puback: Acknowledgement) -> Result<(), SessionError> {
+        let identifier = puback.packet_identifier;
+        let position = self.inflight.position(identifier);
+        self.trace_received(PacketType::Puback, &puback, position.is_none());
+        let Some(position) = position else {
+            return Ok(());
+        };
+        match self.inflight.get_mut(position).map(|entry| &entry.stage) {
+            Some(Stage::Published(publish)) if publish.qos == Qos::AtLeastOnce => {}
+            _ => return Err(SessionError::AcknowledgementMismatch),
+        }
+        self.finish(position, Qos::AtLeastOnce, puback.reason, puback.properties);
+        Ok(())
+    }
+
+    fn handle_pubrec(&mut self, pubrec: Acknowledgement) -> Result<(), SessionError> {
+        let identifier = pubrec.packet_identifier;
+        let position = self.inflight.position(identifier);
+        self.trace_received(PacketType::Pubrec, &pubrec, position.is_none());
+        let Some(position) = position else {
+            if !pubrec.reason.is_error() {
+                self.send_pubrel(identifier, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
+            }
+            return Ok(());
+        };
+        let Some(entry) = self.inflight.get_mut(position) else {
+            return Ok(());
+        };
+        match &entry.stage {
+            Stage::Published(publish) if publish.qos == Qos::AtLeastOnce => {
+                return Err(SessionError::AcknowledgementMismatch);
+            }
+            Stage::Published(_) if pubrec.reason.is_error() => {
+                self.finish(position, Qos::ExactlyOnce, pubrec.reason, pubrec.properties);
+                return Ok(());
+            }
+            Stage::Published(_) => entry.stage = Stage::Released(pubrec.reason),
+            Stage::Released(_) => {}
+        }
+        self.send_pubrel(identifier, ReasonCode::SUCCESS);
+        Ok(())
+    }
+
+    fn handle_pubcomp(&mut self, pubcomp: Acknowledgement) -> Result<(), SessionError> {
+        let position = self.inflight.position(pubcomp.packet_identifier);
+        self.trace_received(PacketType::Pubcomp, &pubcomp, position.is_none());
+        let Some(position) = position else {
+            return Ok(());
+        };
+        match self.inflight.get_mut(position).map(|entry| &entry.stage) {
+            // Whatever PUBCOMP says: with PUBREC the server has taken the message.
+            Some(&Stage::Released(reason)) => {
+                self.finish(position, Qos::ExactlyOnce, reason, pubcomp.properties);
+                Ok(())
+            }
+            _ => Err(SessionError::AcknowledgementMismatch),
+        }
+    }
+
+    /// Ends the exchange at `position` and makes room for the next message.
+    fn finish(&mut self, position: usize, qos: Qos, reason: ReasonCode, properties: Properties) {
+        if let Some(entry) = self.inflight.remove(position) {
+            self.identifiers.release(entry.identifier);
+            self.acknowledged(entry.identifier, qos, reason, properties);
+        }
+    }
+
+    pub(super) fn acknowledged(
+        &mut self,
+        identifier: PacketIdentifier,
+        qos: Qos,
+        reason: ReasonCode,
+        properties: Properties,
+    ) {
+        let id = PublishId(identifier);
+        self.events.push_back(Event::Acknowledged { id, qos, reason, properties });
+    }
+
+    #[inline]
+    fn trace_received(&mut self, packet_type: PacketType, packet: &Acknowledgement, is_unknown: bool) {
+        let Acknowledgement { packet_identifier, reason, .. } = *packet;
+        self.trace(|| {
+            Event::Received(Traced::Acknowledgement { packet_type, packet_identifier, reason, is_unknown })
+        });
+    }
+}
