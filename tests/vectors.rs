@@ -1,6 +1,8 @@
 //! The table of vectors against the codec: bytes -> packet or fault and its Reason Code, packet -> bytes, and every packet
 //! cut at every byte.
 
+#![allow(clippy::unwrap_used)] // a surprise ends the test
+
 #[path = "support/notation.rs"]
 mod notation;
 #[path = "support/vectors.rs"]
