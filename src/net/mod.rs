@@ -5,6 +5,8 @@ mod dial;
 pub mod process;
 #[allow(dead_code)] // until the drivers have a session and a broker to drive
 mod read_block;
+#[cfg(feature = "socks")]
+pub mod socks;
 #[allow(dead_code)]
 mod stream;
 #[allow(dead_code)]
