@@ -5,6 +5,7 @@
 mod json;
 mod local_time;
 mod message_json;
+pub mod ndjson;
 mod number;
 mod render;
 mod reprint;
