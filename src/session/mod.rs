@@ -36,7 +36,7 @@ use timer::{Due, KeepAlive};
 pub const TRANSMIT_BYTES: usize = 64 << 10;
 
 /// The most that answers to a server which does not read may pile up to, in bytes.
-const READY_BYTES_MAX: usize = 16 << 20;
+const READY_BYTES_MAX: usize = 1 << 20;
 
 const PINGREQ: [u8; 2] = [0xC0, 0];
 
