@@ -156,28 +156,34 @@ fn put_fixed(out: &mut Vec<u8>, layout: &Layout, value: f64) {
 
 /// A width pads the payload and cuts it too.
 fn put_payload(out: &mut Vec<u8>, layout: &Layout, payload: &[u8]) {
-    let payload = match layout.width {
-        0 => payload,
-        width => &payload[..payload.len().min(width)],
-    };
+    let payload = cut(layout, payload);
     let padding = layout.width.saturating_sub(payload.len());
     if !layout.left {
         put_blank(out, &Layout { width: padding, ..*layout });
     }
     out.extend_from_slice(payload);
     if layout.left {
-        fill(out, b' ', padding);
+        fill(out, b' ', padding.max(left_without_width(layout, payload)));
     }
+}
+
+fn cut<'a>(layout: &Layout, payload: &'a [u8]) -> &'a [u8] {
+    match layout.width {
+        0 => payload,
+        width => &payload[..payload.len().min(width)],
+    }
+}
+
+/// `%-p` and `%-x` print as many spaces as the payload has bytes: mosquitto hands C's printf a negative width.
+fn left_without_width(layout: &Layout, payload: &[u8]) -> usize {
+    if layout.width == 0 { payload.len() } else { 0 }
 }
 
 /// A width pads the digits to as many characters, but cuts the payload to as many bytes; separators are not counted,
 /// and stand in the padding at the left too.
 fn put_hexadecimal(out: &mut Vec<u8>, layout: &Layout, payload: &[u8], upper: bool) {
     let digits: &[u8; 16] = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
-    let payload = match layout.width {
-        0 => payload,
-        width => &payload[..payload.len().min(width)],
-    };
+    let payload = cut(layout, payload);
     let group = layout.separator.and(layout.precision).unwrap_or(0);
     let separator = layout.separator.unwrap_or_default();
     let padding = layout.width.saturating_sub(payload.len() * 2);
@@ -203,7 +209,7 @@ fn put_hexadecimal(out: &mut Vec<u8>, layout: &Layout, payload: &[u8], upper: bo
         }
     }
     if layout.left {
-        fill(out, b' ', padding);
+        fill(out, b' ', padding.max(left_without_width(layout, payload)));
     }
 }
 
