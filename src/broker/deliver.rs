@@ -1,0 +1,336 @@
+//! One message to one session: sent at once, queued, or dropped where the bounds say so.
+
+use super::Broker;
+use super::alias::TopicForm;
+use super::connection::Connection;
+use super::encode::Form;
+use super::in_flight::{Delivery, Entry, Origin, Stage};
+use super::message::{Message, MessageRef};
+use super::queue::Bounds;
+use super::route::{NOBODY, Route, Target};
+use super::subscriptions::SessionKey;
+use crate::journal::{Fact, Topics};
+use crate::packet::{PacketIdentifier, PacketType, Qos, ReasonCode, SHARED_FROM, Text};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A message on its way to several receivers; it is made shareable when the first needs it.
+pub(super) struct Passing<'a> {
+    pub(super) message: MessageRef<'a>,
+    pub(super) topic: &'a Text,
+    pub(super) shared: Option<Arc<Message>>,
+}
+
+impl Passing<'_> {
+    pub(super) fn share(&mut self) -> Arc<Message> {
+        let Self { message, topic, shared } = self;
+        shared.get_or_insert_with(|| message.share(topic)).clone()
+    }
+
+    /// The payload as a block of its own, for vectored writes.
+    fn payload(&mut self) -> Bytes {
+        self.share().payload.clone()
+    }
+}
+
+impl Broker {
+    /// Gives a message to everybody on its route.
+    #[inline]
+    pub(super) fn deliver_all(&mut self, route: &Route, passing: &mut Passing<'_>) {
+        self.frames.reset();
+        for target in &route.targets {
+            self.deliver(target, passing);
+        }
+        for &group in &route.groups {
+            let length = self.frames.plain(&passing.message, true, passing.message.qos, false, self.now);
+            let length = length.packet_length;
+            if let Some(target) = self.choose_member(group, length, NOBODY) {
+                self.deliver(&target, passing);
+            }
+        }
+    }
+
+    /// Gives a message to one session.
+    #[inline]
+    pub(super) fn deliver(&mut self, target: &Target, passing: &mut Passing<'_>) {
+        if self.config.authorizer.is_some() && !self.may_receive(target.session, passing.message.topic) {
+            return;
+        }
+        let qos =
+            if self.config.upgrade_outgoing_qos { target.qos } else { target.qos.min(passing.message.qos) };
+        let retain = passing.message.retain && target.retain_as_published;
+        if qos == Qos::AtMostOnce {
+            self.deliver_at_most_once(target, passing, retain);
+        } else {
+            self.deliver_acknowledged(target, passing, qos, retain);
+        }
+    }
+
+    fn deliver_at_most_once(&mut self, target: &Target, passing: &mut Passing<'_>, retain: bool) {
+        let Some(session) = self.sessions.get_mut(target.session) else {
+            return;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(id)) else {
+            if self.config.queue_qos0_messages && session.is_durable() {
+                self.enqueue(target, passing, Qos::AtMostOnce, retain);
+            }
+            return;
+        };
+        if connection.outgoing.len() >= self.config.max_outgoing_bytes || session.queue.has_at_most_once() {
+            self.enqueue(target, passing, Qos::AtMostOnce, retain);
+            return;
+        }
+        if target.origin.is_some() || connection.outgoing_aliases.is_allowed() {
+            let delivery = Delivery {
+                message: passing.share(),
+                origin: target.origin.clone(),
+                qos: Qos::AtMostOnce,
+                retain,
+            };
+            self.send_delivery(target.session, delivery);
+            return;
+        }
+        let is_v5 = connection.is_v5();
+        let frame = self.frames.plain(&passing.message, is_v5, Qos::AtMostOnce, retain, self.now);
+        if frame.packet_length > connection.packet_bytes_max as usize {
+            self.statistics.messages_dropped += 1;
+            return;
+        }
+        self.statistics.count_publish_sent(passing.message.payload.len());
+        let outgoing = self.output.to(connection);
+        outgoing.put(frame.bytes);
+        if passing.message.payload.len() >= SHARED_FROM {
+            outgoing.put_shared(&passing.payload());
+        }
+        if self.config.events.journal.contains(Topics::PACKETS) {
+            let id = connection.id;
+            self.tell_sent_publish(id, &passing.message, Qos::AtMostOnce, retain, false, 0);
+        }
+    }
+
+    fn deliver_acknowledged(&mut self, target: &Target, passing: &mut Passing<'_>, qos: Qos, retain: bool) {
+        let Some(session) = self.sessions.get_mut(target.session) else {
+            return;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(id)) else {
+            if session.is_durable() {
+                self.enqueue(target, passing, qos, retain);
+            }
+            return;
+        };
+        if !session.queue.is_empty()
+            || session.in_flight.has_unsent()
+            || !session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
+            || connection.outgoing.len() >= self.config.max_outgoing_bytes
+        {
+            self.enqueue(target, passing, qos, retain);
+            return;
+        }
+        let delivery = Delivery { message: passing.share(), origin: target.origin.clone(), qos, retain };
+        if delivery.origin.is_some() || connection.outgoing_aliases.is_allowed() {
+            self.send_delivery(target.session, delivery);
+            return;
+        }
+        let is_v5 = connection.is_v5();
+        let frame = self.frames.plain(&passing.message, is_v5, qos, retain, self.now);
+        if frame.packet_length > connection.packet_bytes_max as usize {
+            self.statistics.messages_dropped += 1;
+            return;
+        }
+        let Some(identifier) = session.in_flight.push(delivery) else {
+            return;
+        };
+        self.statistics.count_publish_sent(passing.message.payload.len());
+        let outgoing = self.output.to(connection);
+        outgoing.write(|out| {
+            let at = out.len() + frame.identifier_at;
+            out.extend_from_slice(frame.bytes);
+            out[at..at + 2].copy_from_slice(&identifier.get().to_be_bytes());
+        });
+        if passing.message.payload.len() >= SHARED_FROM {
+            outgoing.put_shared(&passing.payload());
+        }
+        if self.config.events.journal.contains(Topics::PACKETS) {
+            let id = connection.id;
+            self.tell_sent_publish(id, &passing.message, qos, retain, false, identifier.get());
+        }
+    }
+
+    /// Lets a message wait, or drops it when the bounds are reached.
+    #[cold]
+    fn enqueue(&mut self, target: &Target, passing: &mut Passing<'_>, qos: Qos, retain: bool) {
+        let delivery = Delivery { message: passing.share(), origin: target.origin.clone(), qos, retain };
+        self.enqueue_delivery(target.session, delivery);
+    }
+
+    pub(super) fn enqueue_delivery(&mut self, key: SessionKey, delivery: Delivery) {
+        let bounds =
+            Bounds { messages_max: self.config.max_queued_messages, bytes_max: self.config.max_queued_bytes };
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.queue.push(delivery, bounds, self.now).is_ok() {
+            return;
+        }
+        self.statistics.messages_dropped += 1;
+        if !std::mem::replace(&mut session.is_dropping, true) {
+            self.tell_session(Topics::NOTICES, key, || Fact::MessagesDropped);
+        }
+    }
+
+    /// Sends what the client's window and the bounds allow: first what an earlier connection left, then the queue.
+    pub(super) fn pump(&mut self, key: SessionKey) {
+        while let Some(delivery) = self.next_to_send(key) {
+            match delivery {
+                Next::Again(entry) => self.send_again(key, &entry),
+                Next::Queued(delivery) => self.send_delivery(key, delivery),
+            }
+        }
+    }
+
+    fn next_to_send(&mut self, key: SessionKey) -> Option<Next> {
+        if !self.may_send_next(key) {
+            return None;
+        }
+        let session = self.sessions.get_mut(key)?;
+        if session.in_flight.has_unsent() {
+            return session.in_flight.send_next().map(Next::Again);
+        }
+        let delivery = session.queue.pop()?;
+        if session.queue.is_empty() {
+            session.is_dropping = false;
+        }
+        Some(Next::Queued(delivery))
+    }
+
+    /// Whether something waits that the client's window and the bounds let out now.
+    pub(super) fn may_send_next(&mut self, key: SessionKey) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return false;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else {
+            return false;
+        };
+        if connection.outgoing.len() >= self.config.max_outgoing_bytes {
+            return false;
+        }
+        if session.in_flight.has_unsent() {
+            return session.in_flight.may_resend(connection.window);
+        }
+        while session.queue.front().is_some_and(|first| first.message.is_expired(self.now)) {
+            session.queue.pop();
+            self.statistics.messages_expired += 1;
+        }
+        session.queue.front().is_some_and(|first| {
+            first.qos == Qos::AtMostOnce
+                || session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
+        })
+    }
+
+    /// Sends one message for the first time, in the form that this client needs.
+    pub(super) fn send_delivery(&mut self, key: SessionKey, delivery: Delivery) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(id)) else {
+            return;
+        };
+        let message = Arc::clone(&delivery.message);
+        let origin = delivery.origin.clone();
+        let mut form = form_for(connection, &message, &delivery, origin.as_deref());
+        if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
+            // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
+            self.statistics.messages_dropped += 1;
+            return;
+        }
+        if delivery.qos != Qos::AtMostOnce {
+            let Some(identifier) = session.in_flight.push(delivery) else {
+                return;
+            };
+            form.identifier = Some(identifier);
+        }
+        self.send_form(key, form, &message);
+    }
+
+    /// Sends again what an earlier connection left unacknowledged [MQTT-4.4.0-1].
+    fn send_again(&mut self, key: SessionKey, entry: &Entry) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get_mut(id)) else {
+            return;
+        };
+        let (Stage::Publish, Some(message)) = (entry.stage, &entry.message) else {
+            let id = connection.id;
+            self.acknowledge(id, PacketType::Pubrel, entry.identifier, ReasonCode::SUCCESS, "");
+            return;
+        };
+        let delivery = Delivery {
+            message: Arc::clone(message),
+            origin: entry.origin.clone(),
+            qos: entry.qos,
+            retain: entry.retain,
+        };
+        let mut form = form_for(connection, message, &delivery, entry.origin.as_deref());
+        form.dup = entry.is_repeated;
+        form.identifier = Some(entry.identifier);
+        if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
+            self.statistics.messages_dropped += 1;
+            session.in_flight.abandon(entry.identifier);
+            return;
+        }
+        self.send_form(key, form, message);
+    }
+
+    fn send_form(&mut self, key: SessionKey, form: Form<'_>, message: &Arc<Message>) {
+        let Some(connection) = self.sessions[key].connection.and_then(|id| self.connections.get_mut(id))
+        else {
+            return;
+        };
+        if let TopicForm::First(alias) = form.topic {
+            connection.outgoing_aliases.take(&message.topic, alias);
+        }
+        self.statistics.count_publish_sent(message.payload.len());
+        let id = connection.id;
+        let outgoing = self.output.to(connection);
+        outgoing.write(|out| form.put_head(&message.borrowed(), self.now, out));
+        outgoing.put_shared(&message.payload);
+        if self.config.events.journal.contains(Topics::PACKETS) {
+            let identifier = form.identifier.map_or(0, PacketIdentifier::get);
+            self.tell_sent_publish(id, &message.borrowed(), form.qos, form.retain, form.dup, identifier);
+        }
+    }
+
+    /// Whether the authorizer lets this session see the topic.
+    #[cold]
+    fn may_receive(&self, key: SessionKey, topic: &str) -> bool {
+        let (Some(authorizer), Some(session)) = (&self.config.authorizer, self.sessions.get(key)) else {
+            return true;
+        };
+        authorizer.deliver(session.as_client(), topic)
+    }
+}
+
+/// What is sent next.
+enum Next {
+    Again(Entry),
+    Queued(Delivery),
+}
+
+fn form_for<'a>(
+    connection: &Connection,
+    message: &Message,
+    delivery: &Delivery,
+    origin: Option<&'a Origin>,
+) -> Form<'a> {
+    let is_v5 = connection.is_v5();
+    Form {
+        is_v5,
+        dup: false,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        identifier: None,
+        topic: connection.outgoing_aliases.form(&message.topic),
+        subscription_identifiers: origin.map_or(&[], |origin| &origin.identifiers),
+    }
+}

@@ -1,0 +1,229 @@
+//! What was sent to a client at QoS 1 and 2 and is not acknowledged, in order (MQTT 5, sections 4.3 and 4.4).
+
+use super::message::Message;
+use crate::packet::{PacketIdentifier, Qos};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Where a delivery comes from, when that has to be known later: shared by all deliveries of one subscription.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Origin {
+    /// Subscription Identifiers that go with the message.
+    pub(super) identifiers: Vec<u32>,
+    /// The share name, when the message was taken by a shared subscription.
+    pub(super) share_name: Option<Box<str>>,
+}
+
+/// One message for one client.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    pub(super) message: Arc<Message>,
+    pub(super) origin: Option<Arc<Origin>>,
+    pub(super) qos: Qos,
+    pub(super) retain: bool,
+}
+
+/// How far a delivery has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stage {
+    /// PUBLISH was sent or is to be sent; PUBACK or PUBREC has not come.
+    Publish,
+    /// PUBREC has come and PUBREL was sent or is to be sent; PUBCOMP has not come.
+    Pubrel,
+}
+
+/// A delivery with its Packet Identifier.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Gone once PUBREC has come.
+    pub(super) message: Option<Arc<Message>>,
+    pub(super) origin: Option<Arc<Origin>>,
+    pub(super) identifier: PacketIdentifier,
+    pub(super) qos: Qos,
+    pub(super) retain: bool,
+    pub(super) stage: Stage,
+    /// Sent over an earlier connection.
+    pub(super) is_repeated: bool,
+}
+
+/// The in-flight window of one session.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    entries: VecDeque<Entry>,
+    /// How many of `entries`, from the front, were sent over the present connection.
+    sent: usize,
+    next: PacketIdentifier,
+    /// Payload bytes of the messages held.
+    bytes: usize,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), sent: 0, next: PacketIdentifier::FIRST, bytes: 0 }
+    }
+}
+
+/// What an acknowledgement found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The delivery it belongs to, which has now ended.
+    Ended,
+    /// The delivery goes on with PUBREL.
+    GoesOn,
+    /// There is none.
+    Unknown,
+}
+
+impl InFlight {
+    /// Whether entries from an earlier connection have not been sent again yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.sent < self.entries.len()
+    }
+
+    /// Appends a delivery that is being sent now, and gives it an identifier; `None` when all 65,535 are taken.
+    #[inline]
+    pub(super) fn push(&mut self, delivery: Delivery) -> Option<PacketIdentifier> {
+        let identifier = self.free_identifier()?;
+        self.bytes += delivery.message.bytes();
+        self.entries.push_back(Entry {
+            message: Some(delivery.message),
+            origin: delivery.origin,
+            identifier,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            stage: Stage::Publish,
+            is_repeated: false,
+        });
+        self.sent += 1;
+        Some(identifier)
+    }
+
+    #[inline]
+    fn free_identifier(&mut self) -> Option<PacketIdentifier> {
+        if self.entries.len() >= usize::from(u16::MAX) {
+            return None;
+        }
+        loop {
+            let identifier = self.next;
+            self.next = identifier.next();
+            if self.is_free(identifier) {
+                return Some(identifier);
+            }
+        }
+    }
+
+    fn is_free(&self, identifier: PacketIdentifier) -> bool {
+        let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) else {
+            return true;
+        };
+        // Acknowledged in order, identifiers lie side by side; then no search is needed, however large the window.
+        let span = usize::from(last.identifier.get().wrapping_sub(first.identifier.get())) + 1;
+        if first.identifier <= last.identifier && span == self.entries.len() {
+            return identifier < first.identifier || identifier > last.identifier;
+        }
+        self.place(identifier).is_none()
+    }
+
+    #[inline]
+    fn place(&self, identifier: PacketIdentifier) -> Option<usize> {
+        // Acknowledgements come in order, so the first is nearly always the one.
+        self.entries.iter().position(|entry| entry.identifier == identifier)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Entry> {
+        let entry = if place == 0 { self.entries.pop_front() } else { self.entries.remove(place) }?;
+        if place < self.sent {
+            self.sent -= 1;
+        }
+        self.bytes -= entry.message.as_ref().map_or(0, |message| message.bytes());
+        Some(entry)
+    }
+
+    /// PUBACK: ends a QoS 1 delivery.
+    #[inline]
+    pub(super) fn puback(&mut self, identifier: PacketIdentifier) -> Option<Entry> {
+        let place = self.place(identifier)?;
+        if self.entries[place].qos != Qos::AtLeastOnce {
+            return None;
+        }
+        self.remove(place)
+    }
+
+    /// PUBREC: the message is the client's now; with an error the delivery ends [MQTT-4.3.3-4].
+    pub(super) fn pubrec(&mut self, identifier: PacketIdentifier, is_error: bool) -> Found {
+        let Some(place) = self.place(identifier) else {
+            return Found::Unknown;
+        };
+        let entry = &mut self.entries[place];
+        if entry.qos != Qos::ExactlyOnce {
+            return Found::Unknown;
+        }
+        if is_error {
+            self.remove(place);
+            return Found::Ended;
+        }
+        if let Some(message) = entry.message.take() {
+            self.bytes -= message.bytes();
+        }
+        entry.origin = None;
+        entry.stage = Stage::Pubrel;
+        Found::GoesOn
+    }
+
+    /// PUBCOMP: ends a QoS 2 delivery.
+    pub(super) fn pubcomp(&mut self, identifier: PacketIdentifier) -> Option<Entry> {
+        let place = self.place(identifier)?;
+        if self.entries[place].stage != Stage::Pubrel {
+            return None;
+        }
+        self.remove(place)
+    }
+
+    /// A new connection: everything is to be sent again [MQTT-4.4.0-1].
+    pub(super) fn rewind(&mut self) {
+        self.sent = 0;
+        for entry in &mut self.entries {
+            entry.is_repeated = true;
+        }
+    }
+
+    /// The next entry to be sent again, if any; it counts as sent afterwards.
+    pub(super) fn send_next(&mut self) -> Option<Entry> {
+        let entry = self.entries.get(self.sent)?.clone();
+        self.sent += 1;
+        Some(entry)
+    }
+
+    /// Whether another PUBLISH fits into the client's window.
+    #[inline]
+    pub(super) fn has_room(&self, window: u16, bytes_max: usize) -> bool {
+        self.entries.len() < usize::from(window)
+            && (bytes_max == 0 || self.bytes < bytes_max || self.entries.is_empty())
+    }
+
+    /// Whether the next entry that was sent before fits into the client's window again.
+    pub(super) fn may_resend(&self, window: u16) -> bool {
+        self.has_unsent() && self.sent < usize::from(window)
+    }
+
+    /// Forgets a delivery that this client can never take.
+    pub(super) fn abandon(&mut self, identifier: PacketIdentifier) {
+        if let Some(place) = self.place(identifier) {
+            self.remove(place);
+        }
+    }
+
+    /// Takes everything out: the session has ended.
+    pub(super) fn drain(&mut self) -> VecDeque<Entry> {
+        self.sent = 0;
+        self.bytes = 0;
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Gives the buffer back while nothing is in flight.
+    pub(super) fn release(&mut self) {
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+}

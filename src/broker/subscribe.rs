@@ -1,0 +1,203 @@
+//! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, sections 3.8 and 3.10).
+
+use super::Broker;
+use super::connection::ConnectionId;
+use super::in_flight::{Delivery, Origin};
+use super::receive::Fault;
+use super::subscriptions::{SessionKey, Subscription};
+use crate::journal::{Fact, PacketFact, Topics};
+use crate::packet::topic::SharedFilter;
+use crate::packet::{
+    Packet, PacketType, Properties, PropertyIdentifier, ProtocolVersion, Qos, ReasonCode, RetainHandling,
+    Suback, Subscribe, SubscriptionOptions, Text, Unsuback, Unsubscribe,
+};
+use std::sync::Arc;
+
+impl Broker {
+    /// Makes the subscriptions, answers, then sends what is retained.
+    pub(super) fn receive_subscribe(&mut self, id: ConnectionId, subscribe: &Subscribe) -> Result<(), Fault> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        let (key, version) = (connection.session, connection.version);
+        self.tell_identified(id, PacketType::Subscribe, subscribe.packet_identifier, ReasonCode::SUCCESS);
+        let identifier = subscribe.properties.as_ref().number(PropertyIdentifier::SubscriptionIdentifier);
+        let mut reasons = Vec::with_capacity(subscribe.filters.len());
+        let mut retained = Vec::new();
+        for (filter, options) in &subscribe.filters {
+            let options = self.granted_options(*options);
+            let reason = self.judge_subscription(key, filter, options);
+            self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Subscribed {
+                filter: Text::detached(filter),
+                reason,
+            });
+            reasons.push(refusal_for(version, reason, options.maximum_qos));
+            if reason.is_error() {
+                continue;
+            }
+            let is_new = self.subscribe(key, filter, Subscription { options, identifier });
+            let is_shared = matches!(SharedFilter::split(filter), Ok(Some(_)));
+            let wants_retained = match options.retain_handling {
+                RetainHandling::Always => true,
+                RetainHandling::IfNew => is_new,
+                RetainHandling::Never => false,
+            };
+            if wants_retained && !is_shared {
+                retained.push((filter, options));
+            }
+        }
+        let suback =
+            Suback { packet_identifier: subscribe.packet_identifier, properties: Properties::EMPTY, reasons };
+        self.send_packet(id, &Packet::Suback(suback));
+        self.tell(Topics::PACKETS, id, || {
+            Fact::Sent(PacketFact::Identified {
+                packet_type: PacketType::Suback,
+                packet_identifier: subscribe.packet_identifier.get(),
+                reason: ReasonCode::SUCCESS,
+            })
+        });
+        for (filter, options) in retained {
+            self.send_retained(key, filter, options, identifier);
+        }
+        Ok(())
+    }
+
+    fn granted_options(&self, mut options: SubscriptionOptions) -> SubscriptionOptions {
+        options.maximum_qos = options.maximum_qos.min(self.config.maximum_qos);
+        options
+    }
+
+    /// The granted QoS, or why the subscription is refused.
+    fn judge_subscription(&self, key: SessionKey, filter: &str, options: SubscriptionOptions) -> ReasonCode {
+        let Some(session) = self.sessions.get(key) else {
+            return ReasonCode::UNSPECIFIED;
+        };
+        let plain = match SharedFilter::split(filter) {
+            Ok(Some(shared)) => shared.filter,
+            _ => filter,
+        };
+        if let Some(authorizer) = &self.config.authorizer
+            && !authorizer.subscribe(session.as_client(), plain, options.maximum_qos)
+        {
+            return ReasonCode::NOT_AUTHORIZED;
+        }
+        let limit = self.config.max_subscriptions;
+        if limit != 0 && session.filters.len() >= limit && !session.has_filter(filter) {
+            return ReasonCode::QUOTA_EXCEEDED;
+        }
+        ReasonCode(options.maximum_qos as u8)
+    }
+
+    /// Makes or replaces one subscription; returns whether it is new.
+    pub(super) fn subscribe(&mut self, key: SessionKey, filter: &str, subscription: Subscription) -> bool {
+        self.subscriptions.subscribe(key, filter, subscription);
+        self.sessions.get_mut(key).is_some_and(|session| session.add_filter(filter))
+    }
+
+    /// Ends subscriptions; what is on its way or queued still arrives.
+    pub(super) fn receive_unsubscribe(
+        &mut self,
+        id: ConnectionId,
+        unsubscribe: &Unsubscribe,
+    ) -> Result<(), Fault> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        let key = connection.session;
+        self.tell_identified(id, PacketType::Unsubscribe, unsubscribe.packet_identifier, ReasonCode::SUCCESS);
+        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        for filter in &unsubscribe.filters {
+            let existed = self.subscriptions.unsubscribe(key, filter);
+            if existed && let Some(session) = self.sessions.get_mut(key) {
+                session.remove_filter(filter);
+            }
+            self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(filter) });
+            reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
+        }
+        let unsuback = Unsuback {
+            packet_identifier: unsubscribe.packet_identifier,
+            properties: Properties::EMPTY,
+            reasons,
+        };
+        self.send_packet(id, &Packet::Unsuback(unsuback));
+        self.tell(Topics::PACKETS, id, || {
+            Fact::Sent(PacketFact::Identified {
+                packet_type: PacketType::Unsuback,
+                packet_identifier: unsubscribe.packet_identifier.get(),
+                reason: ReasonCode::SUCCESS,
+            })
+        });
+        Ok(())
+    }
+
+    /// Sends what is retained for a new subscription, parents before children.
+    fn send_retained(
+        &mut self,
+        key: SessionKey,
+        filter: &str,
+        options: SubscriptionOptions,
+        identifier: Option<u32>,
+    ) {
+        let origin =
+            identifier.map(|identifier| Arc::new(Origin { identifiers: vec![identifier], share_name: None }));
+        let mut deliveries = Vec::new();
+        for (_, retained) in self.retained.matching(filter) {
+            let message = &retained.message;
+            let is_own = options.no_local && retained.source.session == Some(self.sessions[key].serial);
+            if retained.deadline <= self.now || is_own || !self.may_give_retained(retained, key) {
+                continue;
+            }
+            let qos = if self.config.upgrade_outgoing_qos {
+                options.maximum_qos
+            } else {
+                options.maximum_qos.min(message.qos)
+            };
+            deliveries.push(Delivery {
+                message: Arc::clone(message),
+                origin: origin.clone(),
+                qos,
+                retain: true,
+            });
+        }
+        for delivery in deliveries {
+            self.give(key, delivery);
+        }
+    }
+
+    /// Sends a delivery to a connected client, or lets it wait for its turn.
+    pub(super) fn give(&mut self, key: SessionKey, delivery: Delivery) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else {
+            if session.is_durable() && (delivery.qos != Qos::AtMostOnce || self.config.queue_qos0_messages) {
+                self.enqueue_delivery(key, delivery);
+            }
+            return;
+        };
+        let may_send = connection.outgoing.len() < self.config.max_outgoing_bytes
+            && match delivery.qos {
+                Qos::AtMostOnce => !session.queue.has_at_most_once(),
+                _ => {
+                    session.queue.is_empty()
+                        && !session.in_flight.has_unsent()
+                        && session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
+                }
+            };
+        if may_send {
+            self.send_delivery(key, delivery);
+        } else {
+            self.enqueue_delivery(key, delivery);
+        }
+    }
+}
+
+/// What a client of `version` is told: 3.1.1 knows 0x80 only, 3.1 knows no failure at all.
+const fn refusal_for(version: ProtocolVersion, reason: ReasonCode, qos: Qos) -> ReasonCode {
+    match version {
+        _ if !reason.is_error() => reason,
+        ProtocolVersion::V5 => reason,
+        ProtocolVersion::V311 => ReasonCode(0x80),
+        ProtocolVersion::V31 => ReasonCode(qos as u8),
+    }
+}

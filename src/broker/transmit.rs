@@ -1,0 +1,90 @@
+//! What goes out: which connections are ready, and their bytes.
+
+use super::Broker;
+use super::connection::{ConnectionId, Phase, Progress};
+use crate::packet::{Packet, Transmit};
+
+/// Queued messages are added to what goes out in one call until it holds this many bytes.
+const TRANSMIT_BYTES: usize = 64 * 1024;
+
+impl Broker {
+    /// The next connection with something to send or to be closed; each is told once until its
+    /// [`Broker::poll_transmit`].
+    pub fn poll_ready(&mut self) -> Option<ConnectionId> {
+        loop {
+            let id = self.output.next_ready()?;
+            if self.connections.get(id).is_some() {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Appends what waits for connection `id` to `transmit`, swapping buffers when that is empty.
+    ///
+    /// Ask when [`Broker::poll_ready`] named the connection, and after [`Progress::More`] once the bytes before were
+    /// taken by the socket. A connection that is not asked for keeps a bounded amount.
+    pub fn poll_transmit(&mut self, id: ConnectionId, transmit: &mut Transmit) -> Progress {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return Progress::Close;
+        };
+        let before = transmit.len();
+        transmit.append(&mut connection.outgoing);
+        connection.answers = 0;
+        let key = connection.session;
+        let has_more = self.sessions.get(key).is_some_and(|session| !session.queue.is_empty())
+            && self.refill(id, transmit);
+        self.statistics.bytes_sent += (transmit.len() - before) as u64;
+        let Some(connection) = self.connections.get_mut(id) else {
+            return Progress::Close;
+        };
+        let buffer = std::mem::take(&mut connection.outgoing);
+        connection.is_ready = has_more;
+        let is_closing = connection.phase == Phase::Closing;
+        self.output.recycle(buffer);
+        if is_closing {
+            self.forget(id);
+            return Progress::Close;
+        }
+        if has_more { Progress::More } else { Progress::Idle }
+    }
+
+    /// Adds queued messages; returns whether more could go once these are out.
+    fn refill(&mut self, id: ConnectionId, transmit: &mut Transmit) -> bool {
+        loop {
+            let Some(connection) = self.connections.get_mut(id) else {
+                return false;
+            };
+            // Nothing is to be put on the ready list by what is handed out right here.
+            connection.is_ready = true;
+            let key = connection.session;
+            if transmit.len() >= TRANSMIT_BYTES {
+                return self.may_send_next(key);
+            }
+            self.pump(key);
+            let Some(connection) = self.connections.get_mut(id) else {
+                return false;
+            };
+            if connection.outgoing.is_empty() {
+                return false;
+            }
+            transmit.append(&mut connection.outgoing);
+        }
+    }
+
+    /// Queues a packet for one connection; false when it exceeds the client's Maximum Packet Size and was not sent.
+    pub(super) fn send_packet(&mut self, id: ConnectionId, packet: &Packet) -> bool {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        let version = connection.version;
+        let mut bytes = Vec::new();
+        // What cannot be encoded (a field over 65,535 bytes) cannot be sent either.
+        if packet.encode(version, &mut bytes).is_err() || bytes.len() > connection.packet_bytes_max as usize {
+            return false;
+        }
+        connection.answers += 1;
+        self.output.to(connection).put(&bytes);
+        self.statistics.packets_sent += 1;
+        true
+    }
+}
