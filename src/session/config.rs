@@ -36,6 +36,9 @@ pub struct Config {
     pub drop_qos0_while_offline: bool,
     /// Report [`Event::Acknowledged`](super::Event::Acknowledged) for QoS 0 as well; default on.
     pub acknowledge_qos0: bool,
+    /// Stop handling a block at each message, so that none behind it is acknowledged before the owner has seen it and
+    /// called [`Session::handle_rest`](super::Session::handle_rest); default off.
+    pub pause_at_messages: bool,
     /// Report every packet as [`Event::Sent`](super::Event::Sent) or [`Event::Received`](super::Event::Received);
     /// default off.
     pub trace: bool,
@@ -55,6 +58,7 @@ impl Default for Config {
             assigned_aliases_max: 0,
             drop_qos0_while_offline: false,
             acknowledge_qos0: true,
+            pause_at_messages: false,
             trace: false,
         }
     }

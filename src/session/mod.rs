@@ -236,6 +236,12 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// Whether [`Session::poll_event`] has something.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Tells whether somebody reads from the transport: while nobody does (because the output is full), PINGREQs go
     /// out but the server's silence does not end the connection.
     pub fn set_reading(&mut self, now: Time, is_reading: bool) {

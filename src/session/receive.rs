@@ -67,26 +67,52 @@ impl Session {
             return Ok(());
         }
         self.keep_alive.received(now);
+        self.reader.push(block);
+        self.handle_frames(&mut take).map(drop)
+    }
+
+    /// Goes on behind the message that [`Config::pause_at_messages`](super::Config::pause_at_messages) stopped at;
+    /// false when nothing is left of the block. To be called until then, before the next block is handed in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::handle_bytes`].
+    pub fn handle_rest(&mut self, now: Time) -> Result<bool, SessionError> {
+        self.now = now;
+        if matches!(self.state, State::Offline | State::Closing) {
+            return Ok(false);
+        }
+        self.handle_frames(&mut |_| false)
+    }
+
+    /// Handles what the reader has; true when it stopped at a message.
+    #[inline]
+    fn handle_frames(
+        &mut self,
+        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+    ) -> Result<bool, SessionError> {
+        let mut is_paused = false;
         // Taken out, so that frames can borrow from it while the session changes.
         let mut reader = std::mem::take(&mut self.reader);
-        reader.push(block);
-        loop {
+        while !is_paused {
             let frame = match reader.next_frame(|header| self.judge(header)) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) => return Err(self.fault(SessionError::Packet(error))),
             };
-            self.handle_frame(&frame, &mut take).map_err(|error| self.fault(error))?;
+            self.handle_frame(&frame, take).map_err(|error| self.fault(error))?;
             if self.state == State::Closing {
-                return Ok(());
+                return Ok(false);
             }
+            is_paused =
+                self.config.pause_at_messages && matches!(self.events.back(), Some(Event::Message(_)));
         }
         self.reader = reader;
         if self.ready.len() > READY_BYTES_MAX {
             return Err(self.fault(SessionError::ServerNotReading));
         }
         self.pump();
-        Ok(())
+        Ok(is_paused)
     }
 
     /// Decides about a packet by its fixed header, before its body is kept.

@@ -31,6 +31,22 @@ fn a_repeated_qos_2_message_is_answered_and_not_delivered_again() {
 }
 
 #[test]
+fn a_message_that_was_paused_at_is_acknowledged_alone() {
+    let mut leash = Leash::connected(Config { pause_at_messages: true, ..v5() });
+    leash.receive([publish(1, 5, "one"), publish(1, 6, "two"), publish(0, 0, "three")]).unwrap();
+    assert_eq!(leash.sent(), [puback(5)]);
+    assert_eq!(delivered(&leash.events()), ["one"]);
+    assert_eq!(leash.session.handle_rest(leash.now), Ok(true));
+    assert_eq!(leash.sent(), [puback(6)]);
+    assert_eq!(delivered(&leash.events()), ["two"]);
+    // Whoever leaves here has not taken the third.
+    leash.session.disconnect(leash.now, Disconnect::default());
+    leash.sent();
+    assert_eq!(leash.session.handle_rest(leash.now), Ok(false));
+    assert_eq!(leash.events(), []);
+}
+
+#[test]
 fn a_repeated_qos_1_message_is_delivered_again() {
     let mut leash = Leash::connected(v5());
     leash.receive([publish(1, 6, "one"), dup(publish(1, 6, "one"))]).unwrap();
