@@ -1,3 +1,5 @@
-//! `culex-pub`: see `culex::commands`.
+//! `culex-pub`: publishes messages, as `mosquitto_pub` does; see `culex::commands::publish`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    culex::commands::publish::main()
+}

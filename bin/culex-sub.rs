@@ -1,3 +1,5 @@
-//! `culex-sub`: see `culex::commands`.
+//! `culex-sub`: prints messages, as `mosquitto_sub` does; see `culex::commands::subscribe`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    culex::commands::subscribe::main()
+}

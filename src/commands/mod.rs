@@ -1,1 +1,34 @@
 //! One file a program: plan, run, status.
+
+mod lines;
+mod link;
+mod printer;
+pub mod publish;
+mod signals;
+mod source;
+mod standard_output;
+pub mod subscribe;
+
+use crate::compat::Failure;
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Runs a client on this thread alone; a second one would cost more than it brings.
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
+/// Says what went wrong, unless the user wants quiet, and ends with its status.
+fn end(failure: &Failure, quiet: bool) -> ExitCode {
+    if !quiet {
+        complain(&failure.text);
+    }
+    failure.status.into()
+}
+
+/// Writes to the standard error; when even that is impossible, nobody is there to be told.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -4,8 +4,10 @@
 
 mod apply;
 mod check;
+pub mod debug_lines;
 mod environment;
 mod face;
+mod failure;
 mod fault;
 mod number;
 mod options_file;
@@ -15,6 +17,7 @@ mod usage;
 mod walker;
 
 pub use face::{Caller, Face};
+pub use failure::{ALL_SUBSCRIPTIONS_DENIED, Failure, output_fault, publish_warning};
 pub use fault::{Fault, Stop};
 pub use usage::Ending;
 
@@ -29,6 +32,14 @@ pub struct Invocation {
     pub caller: Caller,
     /// What the options say.
     pub draft: Draft,
+}
+
+impl Invocation {
+    /// What the program prints when a fault shows only after its options were read.
+    #[must_use]
+    pub fn ending(&self, fault: Fault) -> Ending {
+        Ending::of(&Stop::Fault(fault), self.caller, self.caller.tool.command())
+    }
 }
 
 /// Reads `argv`, whose first word is the name that the program was called by, with its options file and, in our own

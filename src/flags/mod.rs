@@ -8,6 +8,7 @@ mod connection;
 mod message;
 mod output;
 
+pub mod plan;
 mod subscription;
 mod tls;
 mod value;

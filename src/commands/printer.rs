@@ -1,0 +1,79 @@
+//! What `sub` shows of a message: printed, counted for a rate, or at the line of its topic.
+
+use super::link::Random;
+use crate::compat::{Face, output_fault};
+use crate::flags::plan::SubscribePlan;
+use crate::output::{InvalidJson, LocalTime, Message, Printer, WallTime};
+use crate::packet::{Publish, Text};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Shows messages in the way that the options ask for.
+pub(super) struct Display {
+    printer: Printer,
+    /// The share of messages that is shown.
+    chance: Option<(f64, Random)>,
+    /// With `-w`, the topics seen, in the order of their lines.
+    watched: Option<Vec<Text>>,
+    faults: Vec<crate::output::Fault>,
+}
+
+impl Display {
+    /// Ready for the first message; with `-w` the screen is cleared.
+    pub(super) fn new(plan: &SubscribePlan, face: Face, out: &mut Vec<u8>) -> Self {
+        let printer = Printer::new(plan.form.clone(), LocalTime::system())
+            .line_end(plan.line_end)
+            .pretty(plan.pretty)
+            .invalid_json(match face {
+                Face::Strict => InvalidJson::Omit,
+                Face::Friendly => InvalidJson::Wrap,
+            });
+        if let Some(host) = &plan.watch {
+            let _ = writeln!(out, "\x1b[2J\x1b[1;1HBroker: {host}");
+        }
+        let chance = plan.random_filter.map(|percent| (share(percent, face), Random::from_system()));
+        Self { printer, chance, watched: plan.watch.as_ref().map(|_| Vec::new()), faults: Vec::new() }
+    }
+
+    /// Shows `publish`, or lets it pass if chance has it so; what cannot be printed is named in `complaints`.
+    #[inline]
+    pub(super) fn show(&mut self, publish: &Publish, out: &mut Vec<u8>, complaints: &mut String) {
+        if let Some((share, random)) = &mut self.chance
+            && random.fraction() >= *share
+        {
+            return;
+        }
+        let received = if self.printer.needs_time() { wall_time() } else { WallTime::default() };
+        let message = Message { publish: publish.as_ref(), received };
+        match &mut self.watched {
+            None => self.printer.print(&message, out, &mut self.faults),
+            Some(topics) => {
+                let position = topics.iter().position(|topic| *topic == publish.topic);
+                let position = position.unwrap_or_else(|| {
+                    topics.push(Text::detached(&publish.topic));
+                    topics.len() - 1
+                });
+                // The first line names the broker; the cursor rests below the last topic.
+                let _ = write!(out, "\x1b[{};1H", position + 2);
+                self.printer.print(&message, out, &mut self.faults);
+                let _ = writeln!(out, "\x1b[{};1H", topics.len() + 1);
+            }
+        }
+        for fault in self.faults.drain(..) {
+            complaints.push_str(&output_fault(fault, &publish.topic));
+        }
+    }
+}
+
+/// The share that a percentage means: mosquitto's code takes it for a per-mille figure.
+fn share(percent: f64, face: Face) -> f64 {
+    match face {
+        Face::Strict => percent / 1000.0,
+        Face::Friendly => percent / 100.0,
+    }
+}
+
+fn wall_time() -> WallTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime { seconds: now.as_secs().try_into().unwrap_or(i64::MAX), nanoseconds: now.subsec_nanos() }
+}

@@ -1,0 +1,457 @@
+//! `pub`: sends one message, once or several times, or one a line.
+
+use super::lines::Lines;
+use super::link::Link;
+use super::signals::{Asked, Signals, end_by};
+use super::source::Source;
+use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, publish_warning};
+use crate::flags::Tool;
+use crate::flags::plan::PublishPlan;
+use crate::net::{Client, ClientError};
+use crate::packet::{Disconnect, PropertyIdentifier, Publish, PublishRef, Qos, ReasonCode};
+use crate::session::{Event, SessionError};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tokio::time::Instant;
+
+/// How many bytes of messages are made ready before they are written.
+const TURN_BYTES: usize = 56 * 1024;
+
+/// Runs `pub` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs `pub` with these arguments, of which the first is the name it was called by.
+#[must_use]
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let invocation = match compat::read(Tool::Publish, argv) {
+        Ok(invocation) => invocation,
+        Err(ending) => return ending.report(),
+    };
+    let quiet = invocation.draft.connection.quiet;
+    match prepare(&invocation) {
+        Ok(Some((plan, source))) => {
+            let face = invocation.caller.face;
+            let outcome = super::block_on(Publisher::publish(plan, source, face));
+            match outcome.unwrap_or_else(|error| End::Failed(Failure::of_system(&error))) {
+                End::Failed(failure) => super::end(&failure, quiet),
+                End::Signal(number, failure) => {
+                    let status = super::end(&failure, quiet);
+                    end_by(number);
+                    status
+                }
+            }
+        }
+        Ok(None) => invocation.ending(Fault::TopicAndMessage).report(),
+        Err(failure) => super::end(&failure, quiet),
+    }
+}
+
+/// The payload is read first, then topic and message are missed, then the rest of the options is judged.
+fn prepare(invocation: &Invocation) -> Result<Option<(PublishPlan, Source)>, Failure> {
+    let draft = &invocation.draft;
+    let Some(chosen) = &draft.message.source else { return Ok(None) };
+    let source = Source::load(chosen, invocation.caller.face)?;
+    let Some(topic) = &draft.message.topic else { return Ok(None) };
+    let plan = PublishPlan::new(draft, topic.clone(), std::process::id())
+        .map_err(|error| Failure::of_plan(&error, Tool::Publish))?;
+    Ok(Some((plan, source)))
+}
+
+/// How a run ends.
+enum End {
+    /// With a text and a status, which is 0 when all is well.
+    Failed(Failure),
+    /// By this signal, after the text.
+    Signal(i32, Failure),
+}
+
+/// What a turn of the loop found out.
+enum Step {
+    /// Go on.
+    Continue,
+    /// Everything is said; the last bytes are on their way.
+    Leave(Failure),
+    /// The connection is gone.
+    Lost(Failure),
+}
+
+/// What is still to be published.
+enum Feed {
+    Payload { publish: Publish, left: u32 },
+    Lines(Lines),
+}
+
+struct Publisher {
+    plan: PublishPlan,
+    link: Link,
+    feed: Feed,
+    /// Messages accepted by the session and not acknowledged yet; those of QoS 0 end when they are handed over.
+    outstanding: u64,
+    /// The present connection has been accepted.
+    is_accepted: bool,
+    /// The next repetition is due then.
+    due: Option<Instant>,
+    /// Ended by DISCONNECT, ours or the server's; the status stands.
+    leaving: Option<Failure>,
+    debug: Vec<u8>,
+}
+
+impl Publisher {
+    async fn publish(plan: PublishPlan, source: Source, face: Face) -> End {
+        // mosquitto_pub dies of a signal where it stands.
+        let mut signals = match face {
+            Face::Strict => None,
+            Face::Friendly => match Signals::watch() {
+                Ok(signals) => Some(signals),
+                Err(error) => return End::Failed(Failure::of_system(&error)),
+            },
+        };
+        let prepared = tokio::select! {
+            prepared = Self::prepare(plan, source, face) => prepared,
+            number = stop_signal(&mut signals) => return End::Signal(number, Failure::default()),
+        };
+        match prepared {
+            Ok(mut publisher) => publisher.run(&mut signals).await,
+            Err(failure) => End::Failed(failure),
+        }
+    }
+
+    async fn prepare(mut plan: PublishPlan, source: Source, face: Face) -> Result<Self, Failure> {
+        let of_system = |error: io::Error| Failure::of_system(&error);
+        let feed = match source {
+            Source::Lines => {
+                // Nobody waits for a line of QoS 0 once it is handed over.
+                plan.client.session.acknowledge_qos0 = false;
+                Feed::Lines(Lines::of_stdin().map_err(of_system)?)
+            }
+            Source::Payload(payload) => {
+                let publish = Publish {
+                    qos: plan.qos,
+                    retain: plan.retain,
+                    topic: plan.topic.clone(),
+                    properties: plan.properties.clone(),
+                    payload,
+                    ..Publish::default()
+                };
+                Feed::Payload { publish, left: plan.repeat }
+            }
+        };
+        let link = Link::connect(&plan.client, face).await?;
+        Ok(Self {
+            plan,
+            link,
+            feed,
+            outstanding: 0,
+            is_accepted: false,
+            due: None,
+            leaving: None,
+            debug: Vec::new(),
+        })
+    }
+
+    async fn run(&mut self, signals: &mut Option<Signals>) -> End {
+        loop {
+            let step = self.step(signals).await;
+            self.print_debug();
+            match step {
+                Ok(Step::Continue) => {}
+                Ok(Step::Leave(failure)) => return End::Failed(failure),
+                Ok(Step::Lost(failure)) if matches!(self.feed, Feed::Payload { .. }) => {
+                    return End::Failed(failure);
+                }
+                Ok(Step::Lost(_)) => {
+                    tokio::select! {
+                        () = self.link.reconnect() => {}
+                        number = stop_signal(signals) => {
+                            return End::Signal(number, self.unfinished(Failure::default()));
+                        }
+                    }
+                }
+                Err(number) => return End::Signal(number, self.unfinished(Failure::default())),
+            }
+        }
+    }
+
+    /// One turn: what arrived, what can be sent, then waiting. The error is the number of a signal.
+    async fn step(&mut self, signals: &mut Option<Signals>) -> Result<Step, i32> {
+        if let Some(step) = self.handle_events() {
+            return Ok(step);
+        }
+        if self.leaving.is_none()
+            && self.link.client.session().is_connected()
+            && let Err(failure) = self.feed()
+        {
+            self.leave(self.unfinished(failure));
+        }
+        match self.link.client.flush() {
+            Ok(true) if self.leaving.is_some() && self.link.client.session().is_closing() => {
+                // The acknowledgements of the last flush are worth nothing any more.
+                let failure = self.leaving.take().unwrap_or_default();
+                let _ = self.handle_events();
+                self.link.client.shutdown();
+                return Ok(Step::Leave(failure));
+            }
+            // QoS 0 is acknowledged by being handed over, so what follows may be ready already.
+            Ok(true) if self.is_acknowledged_by_writing() => {
+                tokio::task::yield_now().await;
+                return Ok(Step::Continue);
+            }
+            Ok(_) => {}
+            Err(error) => return Ok(self.lost(error)),
+        }
+        self.wait(signals).await
+    }
+
+    async fn wait(&mut self, signals: &mut Option<Signals>) -> Result<Step, i32> {
+        let is_connected = self.link.client.session().is_connected() && self.leaving.is_none();
+        let client = &mut self.link.client;
+        // Nothing is read from the input while much waits to be written.
+        let may_read = is_connected && client.pending() < TURN_BYTES;
+        let due = self.due;
+        let turn = tokio::select! {
+            biased;
+            number = stop_signal(signals) => {
+                self.stop();
+                return Err(number);
+            }
+            turn = client.turn() => turn,
+            filled = fill(&mut self.feed), if may_read => {
+                if let Err(error) = filled {
+                    self.leave(self.unfinished(Failure::of_input(&error)));
+                }
+                // Lets the runtime look at the sockets however fast the input is.
+                tokio::task::yield_now().await;
+                return Ok(Step::Continue);
+            }
+            () = sleep_until(due), if due.is_some() => {
+                self.due = None;
+                return Ok(Step::Continue);
+            }
+        };
+        match turn {
+            Ok(()) => Ok(Step::Continue),
+            Err(error) => Ok(self.lost(error)),
+        }
+    }
+
+    fn is_acknowledged_by_writing(&self) -> bool {
+        self.plan.client.session.acknowledge_qos0 && self.outstanding > 0 && self.plan.qos == Qos::AtMostOnce
+    }
+
+    /// Takes what the session reports; a step when the connection is over.
+    fn handle_events(&mut self) -> Option<Step> {
+        while let Some(event) = self.link.client.session().poll_event() {
+            match event {
+                Event::Connected(_) => {
+                    self.is_accepted = true;
+                    self.link.connected();
+                }
+                Event::Refused(connack) => {
+                    let failure = Failure::of_refusal(&connack, self.plan.client.version(), Tool::Publish);
+                    return Some(Step::Leave(self.unfinished(failure)));
+                }
+                Event::Acknowledged { id, reason, properties, .. } => {
+                    self.outstanding = self.outstanding.saturating_sub(1);
+                    if reason.is_error() && !self.plan.client.quiet {
+                        let text = properties.as_ref().text(PropertyIdentifier::ReasonString);
+                        super::complain(&publish_warning(id.get(), reason, text));
+                    }
+                    if let Feed::Payload { left: 1.., .. } = self.feed
+                        && !self.plan.repeat_delay.is_zero()
+                    {
+                        self.due = Some(Instant::now() + self.plan.repeat_delay);
+                    }
+                }
+                Event::Disconnected(disconnect) => {
+                    let failure = Failure::of_disconnect(disconnect.reason);
+                    self.link.client.shutdown();
+                    return Some(match self.feed {
+                        Feed::Payload { .. } => Step::Leave(failure),
+                        Feed::Lines(_) => Step::Lost(failure),
+                    });
+                }
+                Event::Sent(packet) => {
+                    let id = self.link.client.session().client_identifier().clone();
+                    debug_lines::sent(&mut self.debug, &id, &packet);
+                }
+                Event::Received(packet) => {
+                    let id = self.link.client.session().client_identifier().clone();
+                    debug_lines::received(&mut self.debug, &id, &packet);
+                }
+                Event::Message(_) | Event::Subscribed(_) | Event::Unsubscribed(_) | Event::Auth(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Publishes what the window and the socket take; behind the last message goes the DISCONNECT.
+    fn feed(&mut self) -> Result<(), Failure> {
+        match &mut self.feed {
+            Feed::Payload { publish, left } => {
+                if *left > 0 && self.outstanding == 0 && self.due.is_none() {
+                    let publish = publish.clone();
+                    *left -= 1;
+                    self.publish_one(publish)?;
+                }
+            }
+            Feed::Lines(lines) => {
+                let sent = feed_lines(lines, &mut self.link.client, &mut self.plan);
+                self.outstanding += sent?;
+            }
+        }
+        if self.is_finished() {
+            self.leave(Failure::default());
+        }
+        Ok(())
+    }
+
+    fn publish_one(&mut self, mut publish: Publish) -> Result<(), Failure> {
+        let client = &mut self.link.client;
+        let now = client.now();
+        let mut result = client.session().publish(now, publish.clone());
+        if result == Err(SessionError::NotSupported(ReasonCode::RETAIN_NOT_SUPPORTED)) {
+            publish.retain = false;
+            result = client.session().publish(now, publish);
+        }
+        match result {
+            Ok(_) => {
+                self.outstanding += 1;
+                Ok(())
+            }
+            Err(error) => Err(Failure::of_publish(error, self.plan.client.version())),
+        }
+    }
+
+    /// Whether nothing is left to be published or acknowledged.
+    fn is_finished(&self) -> bool {
+        // At QoS 0 the DISCONNECT goes out right behind the last message.
+        (self.plan.qos == Qos::AtMostOnce || self.outstanding == 0)
+            && match &self.feed {
+                Feed::Payload { left, .. } => *left == 0,
+                Feed::Lines(lines) => lines.is_finished(),
+            }
+    }
+
+    /// Says DISCONNECT; `failure` is how the program ends then.
+    fn leave(&mut self, failure: Failure) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(failure);
+        let now = self.link.client.now();
+        let properties = self.plan.client.disconnect_properties.clone();
+        let disconnect = Disconnect { reason: ReasonCode::SUCCESS, properties };
+        self.link.client.session().disconnect(now, disconnect);
+    }
+
+    /// A signal: DISCONNECT, without waiting for anything.
+    fn stop(&mut self) {
+        self.leave(Failure::default());
+        let _ = self.link.client.flush();
+        let _ = self.handle_events();
+        self.link.client.shutdown();
+    }
+
+    fn lost(&mut self, error: ClientError) -> Step {
+        let _ = self.handle_events();
+        if let Some(failure) = self.leaving.take() {
+            return Step::Leave(failure);
+        }
+        let is_accepted = std::mem::take(&mut self.is_accepted);
+        match error {
+            ClientError::Closed | ClientError::Io(_) => Step::Lost(Failure::lost()),
+            ClientError::Session(error) => {
+                let failure = Failure::of_session(error, is_accepted);
+                match error {
+                    SessionError::PingTimeout => Step::Lost(failure),
+                    _ => Step::Leave(self.unfinished(failure)),
+                }
+            }
+        }
+    }
+
+    /// `failure`, and how many lines no broker has confirmed.
+    fn unfinished(&self, failure: Failure) -> Failure {
+        match self.feed {
+            Feed::Lines(_) if self.plan.qos != Qos::AtMostOnce => {
+                failure.and_unacknowledged(self.outstanding)
+            }
+            _ => failure,
+        }
+    }
+
+    fn print_debug(&mut self) {
+        if !self.debug.is_empty() {
+            let _ = io::stdout().write_all(&self.debug);
+            let _ = io::stdout().flush();
+            self.debug.clear();
+        }
+    }
+}
+
+/// Publishes the lines that are there until the session or the socket wants a pause; returns how many.
+fn feed_lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPlan) -> Result<u64, Failure> {
+    let now = client.now();
+    let overhead = plan.topic.len() + plan.properties.as_ref().wire().len() + 16;
+    let (mut count, mut bytes) = (0, client.pending());
+    while let Some(payload) = lines.peek() {
+        if bytes >= TURN_BYTES {
+            match client.flush() {
+                Ok(true) => bytes = 0,
+                // The next turn finds the fault again, or waits for room.
+                Ok(false) | Err(_) => break,
+            }
+        }
+        bytes += overhead + payload.len();
+        let publish = PublishRef {
+            dup: false,
+            qos: plan.qos,
+            retain: plan.retain,
+            topic: &plan.topic,
+            packet_identifier: None,
+            properties: plan.properties.as_ref(),
+            payload,
+        };
+        match client.session().publish_ref(now, &publish) {
+            Ok(_) => {
+                count += 1;
+                lines.consume();
+            }
+            Err(SessionError::QueueFull) => break,
+            // The reference drops the flag silently.
+            Err(SessionError::NotSupported(ReasonCode::RETAIN_NOT_SUPPORTED)) => plan.retain = false,
+            Err(error) => return Err(Failure::of_publish(error, plan.client.version())),
+        }
+    }
+    Ok(count)
+}
+
+/// Reads more lines; never ends when there are none to come.
+async fn fill(feed: &mut Feed) -> io::Result<()> {
+    match feed {
+        Feed::Lines(lines) if lines.wants_more() => lines.fill().await,
+        Feed::Lines(_) | Feed::Payload { .. } => std::future::pending().await,
+    }
+}
+
+/// The number of a signal that asks the program to stop; never comes where none is watched.
+async fn stop_signal(signals: &mut Option<Signals>) -> i32 {
+    match signals {
+        Some(signals) => loop {
+            if let Asked::Stop(number) = signals.next().await {
+                return number;
+            }
+        },
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! The standard output without waiting: what it does not take now is kept, so that the connection goes on being served.
+//!
+//! Its descriptor is shared with other programs and never switched to non-blocking. A pipe or terminal is opened a
+//! second time for that; where the system does not allow it, it is asked before each write how it stands.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
+
+/// What a pipe that has room at all takes without making the writer wait.
+const PIPE_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
+/// How much is kept before [`StandardOutput::is_full`] asks for a pause.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+#[derive(Debug)]
+enum Sink {
+    /// A regular file or a device that is always ready.
+    Direct(File),
+    /// Our own description of a pipe or terminal, which does not block.
+    Own(AsyncFd<File>),
+    /// The shared description, asked before each write.
+    Shared(AsyncFd<File>),
+}
+
+/// The standard output and what it has not taken yet.
+#[derive(Debug)]
+pub(super) struct StandardOutput {
+    sink: Sink,
+    kept: Vec<u8>,
+    written: usize,
+}
+
+impl StandardOutput {
+    /// Takes the process's standard output; needs the runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor is closed.
+    pub(super) fn new() -> io::Result<Self> {
+        let shared = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let sink = if shared.metadata()?.is_file() {
+            Sink::Direct(shared)
+        } else {
+            match reopen(&shared).map(watch) {
+                Ok(Ok(own)) => Sink::Own(own),
+                Ok(Err(direct)) => Sink::Direct(direct),
+                Err(_) => match watch(shared) {
+                    Ok(shared) => Sink::Shared(shared),
+                    Err(direct) => Sink::Direct(direct),
+                },
+            }
+        };
+        Ok(Self { sink, kept: Vec::new(), written: 0 })
+    }
+
+    /// The end of what is kept, for appending.
+    #[inline]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.kept
+    }
+
+    /// Whether so much is kept that no more should be appended.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() - self.written >= KEPT_BYTES_MAX
+    }
+
+    /// Whether everything has been taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Forgets what is kept, because nobody will read it.
+    pub(super) fn discard(&mut self) {
+        self.kept.clear();
+        self.written = 0;
+    }
+
+    /// Hands over as much as is taken without waiting.
+    ///
+    /// # Errors
+    ///
+    /// When nobody reads any more, or the disk is full.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        while self.written < self.kept.len() {
+            let rest = &self.kept[self.written..];
+            let result = match &self.sink {
+                Sink::Direct(file) => write_once(file, rest),
+                Sink::Own(own) => write_once(own.get_ref(), rest),
+                Sink::Shared(shared) => write_where_asked(shared.get_ref(), rest),
+            };
+            match result {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.kept.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Waits until more can be handed over (when something is kept) or until nobody reads any more, which is an error.
+    ///
+    /// Safe to be dropped while it waits.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::BrokenPipe`].
+    pub(super) async fn changed(&self) -> io::Result<()> {
+        let watched = match &self.sink {
+            Sink::Direct(_) => return std::future::pending().await,
+            Sink::Own(watched) | Sink::Shared(watched) => watched,
+        };
+        loop {
+            let mut guard = watched.ready(Interest::WRITABLE).await?;
+            let events = state(watched.get_ref())?;
+            if events & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            if events & libc::POLLOUT != 0 && !self.is_empty() {
+                return Ok(());
+            }
+            guard.clear_ready_matching(Ready::WRITABLE);
+        }
+    }
+}
+
+/// Opens the same pipe or terminal anew: another description, whose flags are ours alone.
+fn reopen(shared: &File) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/dev/fd/{}", shared.as_raw_fd()))
+}
+
+/// Registers with the runtime; gives the file back when it cannot be watched.
+fn watch(file: File) -> Result<AsyncFd<File>, File> {
+    // SAFETY: the file owns its descriptor for as long as the registration lives.
+    let watched = unsafe { AsyncFd::register_with_interest(file, Interest::WRITABLE) };
+    watched.map_err(|error| error.into_parts().0)
+}
+
+/// Asks how `file` stands, without waiting.
+fn state(file: &File) -> io::Result<i16> {
+    let mut entry = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one entry is passed, and it lives through the call.
+    match unsafe { libc::poll(&raw mut entry, 1, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(entry.revents),
+    }
+}
+
+fn write_where_asked(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    if state(file)? & (libc::POLLOUT | libc::POLLERR) == 0 {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    write_once(file, &bytes[..bytes.len().min(PIPE_BYTES)])
+}
+
+fn write_once(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    file.write(bytes)
+}

@@ -1,0 +1,448 @@
+//! `sub`: subscribes and prints what arrives, over as many connections as it takes.
+
+use super::link::Link;
+use super::printer::Display;
+use super::signals::{Asked, Signals};
+use super::standard_output::StandardOutput;
+use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, debug_lines};
+use crate::flags::Tool;
+use crate::flags::plan::SubscribePlan;
+use crate::net::ClientError;
+use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text, topic};
+use crate::session::{Event, SessionError};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::{Instant, Interval};
+
+/// The status of an end before the server has answered.
+const BEFORE_CONNACK: u8 = 255;
+
+/// Runs `sub` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs `sub` with these arguments, of which the first is the name it was called by.
+#[must_use]
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let invocation = match compat::read(Tool::Subscribe, argv) {
+        Ok(invocation) => invocation,
+        Err(ending) => return ending.report(),
+    };
+    let quiet = invocation.draft.connection.quiet;
+    let failure = match SubscribePlan::new(&invocation.draft, std::process::id()) {
+        Ok(plan) => super::block_on(Subscriber::subscribe(plan, invocation.caller.face))
+            .unwrap_or_else(|error| Failure::of_system(&error)),
+        Err(error) => Failure::of_plan(&error, Tool::Subscribe),
+    };
+    super::end(&failure, quiet)
+}
+
+/// What a turn of the loop found out.
+enum Step {
+    /// Go on.
+    Continue,
+    /// Everything is said.
+    Leave(Failure),
+    /// The connection is gone; make another.
+    Lost,
+}
+
+struct Subscriber {
+    plan: SubscribePlan,
+    face: Face,
+    link: Link,
+    signals: Signals,
+    output: StandardOutput,
+    display: Display,
+    /// Lines for the standard error.
+    complaints: String,
+    has_connected: bool,
+    /// The present connection has been accepted.
+    is_accepted: bool,
+    /// Messages that count for `-C`.
+    count: u32,
+    /// Messages since the last line of `--message-rate`.
+    rate: u64,
+    ticks: Option<Interval>,
+    deadline: Option<Instant>,
+    /// Clearings of retained messages that the server has not acknowledged.
+    removals: u64,
+    /// The program is to end when those are acknowledged.
+    is_done: bool,
+    /// Ended by our DISCONNECT; the status stands.
+    leaving: Option<Failure>,
+}
+
+impl Subscriber {
+    async fn subscribe(mut plan: SubscribePlan, face: Face) -> Failure {
+        // What lies behind the last message that counts stays with the server.
+        plan.client.session.pause_at_messages = plan.count.is_some() || plan.retained_only;
+        plan.client.session.acknowledge_qos0 = false;
+        match Self::prepare(plan, face).await {
+            Ok(mut subscriber) => {
+                let failure = subscriber.run().await;
+                subscriber.finish_output().await;
+                failure
+            }
+            Err(failure) => failure,
+        }
+    }
+
+    async fn prepare(plan: SubscribePlan, face: Face) -> Result<Self, Failure> {
+        let of_system = |error: io::Error| Failure::of_system(&error);
+        let mut signals = Signals::watch().map_err(of_system)?;
+        let mut output = StandardOutput::new().map_err(of_system)?;
+        let display = Display::new(&plan, face, output.buffer());
+        let link = tokio::select! {
+            link = Link::connect(&plan.client, face) => link?,
+            _ = signals.next() => return Err(Failure::silent(BEFORE_CONNACK)),
+        };
+        let second = Duration::from_secs(1);
+        Ok(Self {
+            ticks: plan.message_rate.then(|| tokio::time::interval_at(Instant::now() + second, second)),
+            deadline: plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            plan,
+            face,
+            link,
+            signals,
+            output,
+            display,
+            complaints: String::new(),
+            has_connected: false,
+            is_accepted: false,
+            count: 0,
+            rate: 0,
+            removals: 0,
+            is_done: false,
+            leaving: None,
+        })
+    }
+
+    async fn run(&mut self) -> Failure {
+        loop {
+            match self.step().await {
+                Step::Continue => {}
+                Step::Leave(failure) => return failure,
+                Step::Lost => {
+                    if let Some(failure) = self.reconnect().await {
+                        return failure;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the next connection; a status when the program is to end before that.
+    async fn reconnect(&mut self) -> Option<Failure> {
+        // A clearing that was not acknowledged is sent again by the session.
+        loop {
+            tokio::select! {
+                biased;
+                asked = self.signals.next() => return Some(match asked {
+                    Asked::Stop(_) => Failure::default(),
+                    Asked::Alarm => Failure::timed_out(),
+                }),
+                () = until(self.deadline) => return Some(Failure::timed_out()),
+                changed = self.output.changed() => match changed {
+                    Ok(()) => if self.output.flush().is_err() {
+                        return Some(Failure::default());
+                    },
+                    Err(_) => return Some(Failure::default()),
+                },
+                () = self.link.reconnect() => return None,
+            }
+        }
+    }
+
+    /// One turn: what arrived, what there is to write, then waiting.
+    async fn step(&mut self) -> Step {
+        if let Some(step) = self.handle_arrived() {
+            let _ = self.flush_texts();
+            return step;
+        }
+        if self.is_done && self.removals == 0 {
+            self.leave(Failure::default(), ReasonCode::SUCCESS);
+        }
+        if self.flush_texts().is_err() {
+            // Nobody reads any more, so there is nothing to stay for.
+            self.output.discard();
+            self.leave(Failure::default(), ReasonCode::SUCCESS);
+        }
+        match self.link.client.flush() {
+            Ok(true) if self.leaving.is_some() && self.link.client.session().is_closing() => {
+                let failure = self.leaving.take().unwrap_or_default();
+                let _ = self.handle_events();
+                self.link.client.shutdown();
+                return Step::Leave(failure);
+            }
+            Ok(_) => {}
+            Err(error) => return self.lost(error),
+        }
+        self.wait().await
+    }
+
+    async fn wait(&mut self) -> Step {
+        let is_leaving = self.leaving.is_some();
+        self.link.client.set_reading(!self.output.is_full());
+        let turn = tokio::select! {
+            biased;
+            asked = self.signals.next() => return self.asked_to_leave(asked),
+            () = until(self.deadline), if !is_leaving => return self.asked_to_leave(Asked::Alarm),
+            () = tick(&mut self.ticks) => {
+                let _ = writeln!(self.output.buffer(), "{} msgs/s", self.rate);
+                self.rate = 0;
+                return Step::Continue;
+            }
+            changed = self.output.changed() => {
+                if changed.is_err() && !is_leaving {
+                    self.output.discard();
+                    self.leave(Failure::default(), ReasonCode::SUCCESS);
+                }
+                return Step::Continue;
+            }
+            turn = self.link.client.turn() => turn,
+        };
+        match turn {
+            Ok(()) => Step::Continue,
+            Err(error) => self.lost(error),
+        }
+    }
+
+    /// Handles all events, and what the session holds back behind a message; a step when the connection is over.
+    fn handle_arrived(&mut self) -> Option<Step> {
+        loop {
+            if let Some(step) = self.handle_events() {
+                return Some(step);
+            }
+            if !self.plan.client.session.pause_at_messages || self.is_done || self.leaving.is_some() {
+                return None;
+            }
+            let now = self.link.client.now();
+            match self.link.client.session().handle_rest(now) {
+                Ok(true) => {}
+                Ok(false) if self.link.client.session().has_events() => {}
+                Ok(false) => return None,
+                Err(error) => return Some(self.lost(ClientError::Session(error))),
+            }
+        }
+    }
+
+    fn handle_events(&mut self) -> Option<Step> {
+        while let Some(event) = self.link.client.session().poll_event() {
+            match event {
+                Event::Message(publish) => self.handle_message(&publish),
+                Event::Connected(_) => self.handle_connected(),
+                Event::Refused(connack) => {
+                    let version = self.plan.client.version();
+                    return Some(Step::Leave(Failure::of_refusal(&connack, version, Tool::Subscribe)));
+                }
+                Event::Subscribed(suback) => self.handle_suback(&suback),
+                Event::Unsubscribed(_) => {
+                    if self.plan.exit_after_subscribe && self.plan.filters.is_empty() {
+                        self.leave(Failure::default(), ReasonCode::SUCCESS);
+                    }
+                }
+                Event::Acknowledged { .. } => self.removals = self.removals.saturating_sub(1),
+                Event::Disconnected(_) => {
+                    self.link.client.shutdown();
+                    return Some(match self.leaving.take() {
+                        Some(failure) => Step::Leave(failure),
+                        None => Step::Lost,
+                    });
+                }
+                Event::Sent(packet) => {
+                    let id = self.link.client.session().client_identifier().clone();
+                    debug_lines::sent(self.output.buffer(), &id, &packet);
+                }
+                Event::Received(packet) => {
+                    let id = self.link.client.session().client_identifier().clone();
+                    debug_lines::received(self.output.buffer(), &id, &packet);
+                }
+                Event::Auth(_) => {}
+            }
+        }
+        None
+    }
+
+    fn handle_connected(&mut self) {
+        self.has_connected = true;
+        self.is_accepted = true;
+        self.link.connected();
+        let client = &mut self.link.client;
+        let now = client.now();
+        // Before MQTT 5 there are no properties; the reference leaves them out silently.
+        let is_v5 = self.plan.client.version() == ProtocolVersion::V5;
+        let of_version = |properties: &Properties| match is_v5 {
+            true => properties.clone(),
+            false => Properties::EMPTY,
+        };
+        let mut result = Ok(());
+        if !self.plan.filters.is_empty() {
+            let properties = of_version(&self.plan.subscribe_properties);
+            result = client.session().subscribe(now, properties, self.plan.filters.clone()).map(drop);
+        }
+        for filter in &self.plan.unsubscribe {
+            if result.is_ok() {
+                let properties = of_version(&self.plan.unsubscribe_properties);
+                result = client.session().unsubscribe(now, properties, vec![filter.clone()]).map(drop);
+            }
+        }
+        match result {
+            Ok(()) => {}
+            // The server would deny what it has said it cannot do.
+            Err(SessionError::NotSupported(_)) => self.denied(),
+            Err(error) => self.leave(Failure::of_session(error, true), ReasonCode::SUCCESS),
+        }
+    }
+
+    fn handle_suback(&mut self, suback: &Suback) {
+        if self.plan.client.debug && !self.plan.client.quiet {
+            let granted: Vec<_> = suback.reasons.iter().map(|reason| reason.0.to_string()).collect();
+            let number = suback.packet_identifier.get();
+            let _ = writeln!(self.output.buffer(), "Subscribed (mid: {number}): {}", granted.join(", "));
+        }
+        if suback.reasons.iter().all(|reason| reason.is_error()) {
+            self.denied();
+        } else if self.plan.exit_after_subscribe {
+            self.leave(Failure::default(), ReasonCode::SUCCESS);
+        }
+    }
+
+    fn denied(&mut self) {
+        self.complaints.push_str(ALL_SUBSCRIPTIONS_DENIED);
+        let status = u8::from(self.face == Face::Friendly);
+        self.leave(Failure::silent(status), ReasonCode::SUCCESS);
+    }
+
+    /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count.
+    fn handle_message(&mut self, publish: &Publish) {
+        if self.is_done || self.leaving.is_some() {
+            return;
+        }
+        let plan = &self.plan;
+        self.rate += 1;
+        if plan.retained_only && !publish.retain {
+            self.is_done = true;
+            return;
+        }
+        if (plan.no_retain && publish.retain) || is_filtered_out(&plan.filter_out, &publish.topic) {
+            return;
+        }
+        if plan.remove_retained && publish.retain {
+            self.clear_retained(publish.topic.clone());
+        }
+        if self.plan.message_rate {
+            return;
+        }
+        self.display.show(publish, self.output.buffer(), &mut self.complaints);
+        self.count += 1;
+        self.is_done = self.plan.count == Some(self.count);
+    }
+
+    /// A retained message is cleared by an empty one.
+    fn clear_retained(&mut self, topic: Text) {
+        let topic = Text::detached(&topic);
+        let clearing = Publish { qos: Qos::AtLeastOnce, retain: true, topic, ..Publish::default() };
+        let now = self.link.client.now();
+        // A server that takes no QoS 1 or no such message leaves it as it is.
+        if self.link.client.session().publish(now, clearing).is_ok() {
+            self.removals += 1;
+        }
+    }
+
+    /// A signal, or the end of `-W`.
+    fn asked_to_leave(&mut self, asked: Asked) -> Step {
+        let failure = match asked {
+            Asked::Stop(_) => Failure::default(),
+            Asked::Alarm => Failure::timed_out(),
+        };
+        if !self.has_connected {
+            return Step::Leave(Failure::silent(BEFORE_CONNACK));
+        }
+        // The second one leaves at once.
+        if self.leaving.is_some() {
+            self.output.discard();
+            return Step::Leave(failure);
+        }
+        // The server is to send the will.
+        self.leave(failure, ReasonCode::DISCONNECT_WITH_WILL);
+        Step::Continue
+    }
+
+    /// Says DISCONNECT; `failure` is how the program ends then.
+    fn leave(&mut self, failure: Failure, reason: ReasonCode) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(failure);
+        let now = self.link.client.now();
+        let reason =
+            if self.plan.client.version() == ProtocolVersion::V5 { reason } else { ReasonCode::SUCCESS };
+        let properties = self.plan.client.disconnect_properties.clone();
+        self.link.client.session().disconnect(now, Disconnect { reason, properties });
+    }
+
+    fn lost(&mut self, error: ClientError) -> Step {
+        let step = self.handle_events();
+        if let Some(failure) = self.leaving.take() {
+            return Step::Leave(failure);
+        }
+        if let Some(step) = step {
+            return step;
+        }
+        let is_accepted = std::mem::take(&mut self.is_accepted);
+        match error {
+            ClientError::Closed | ClientError::Io(_) => Step::Lost,
+            ClientError::Session(SessionError::PingTimeout | SessionError::ConnackTimeout) => Step::Lost,
+            // Once the server had accepted us, garbage is as good as a lost connection.
+            ClientError::Session(_) if is_accepted => Step::Lost,
+            ClientError::Session(error) => Step::Leave(Failure::of_session(error, false)),
+        }
+    }
+
+    /// Hands the output over; complaints go where they belong.
+    fn flush_texts(&mut self) -> io::Result<()> {
+        if !self.complaints.is_empty() {
+            if !self.plan.client.quiet {
+                super::complain(&self.complaints);
+            }
+            self.complaints.clear();
+        }
+        self.output.flush()
+    }
+
+    /// Waits until everything is printed; a signal ends that.
+    async fn finish_output(&mut self) {
+        while self.flush_texts().is_ok() && !self.output.is_empty() {
+            tokio::select! {
+                _ = self.signals.next() => return,
+                changed = self.output.changed() => if changed.is_err() {
+                    return;
+                },
+            }
+        }
+    }
+}
+
+fn is_filtered_out(filters: &[Text], topic: &str) -> bool {
+    filters.iter().any(|filter| topic::matches(filter, topic))
+}
+
+/// Comes when `deadline` is over; never without one.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
+    }
+}

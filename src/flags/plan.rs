@@ -1,0 +1,387 @@
+//! From what was typed to what is meant: the configurations that the other rooms take.
+
+use super::{Connection, Draft, MessageSource, Tls, Tool};
+use crate::net::{Endpoint, Target};
+use crate::output::Form;
+use crate::packet::{
+    Connect, PacketError, Place, Properties, Property, PropertyIdentifier, ProtocolVersion, Qos,
+    RetainHandling, SubscriptionOptions, Text, Will,
+};
+use crate::session;
+use bytes::Bytes;
+use std::{fs::File, path::Path, path::PathBuf, time::Duration};
+
+/// The Receive Maximum in CONNECT, unless a smaller message count or a property says otherwise.
+const RECEIVE_MAXIMUM: u32 = 20;
+
+/// Why a plan cannot be made of options that are each well-formed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PlanError {
+    /// The Client Identifier cannot be used.
+    ClientIdentifier,
+    /// The Will Message cannot be used.
+    Will,
+    /// User Name and Password cannot be used together, or not at all.
+    Credentials,
+    /// A file for TLS cannot be read.
+    TlsFile,
+    /// A value for TLS does not exist.
+    TlsOption,
+    /// The pre-shared key is not hexadecimal.
+    Psk,
+    /// Neither `pem` nor `engine`.
+    KeyForm,
+    /// There are no engines.
+    Engine(String),
+    /// The engine's key password is no SHA-1.
+    EnginePassword,
+    /// The port of a URL is none.
+    Port,
+    /// Properties in CONNECT before MQTT 5.
+    PropertiesBeforeV5,
+    /// The properties of CONNECT are wrong.
+    Connect(PacketError),
+    /// A transport that this build does not have.
+    NotBuilt(&'static str),
+}
+
+/// What every client needs to know about its connection.
+#[derive(Clone, Debug)]
+pub struct ClientPlan {
+    /// Where to connect.
+    pub target: Target,
+    /// How to behave there.
+    pub session: session::Config,
+    /// The properties of DISCONNECT.
+    pub disconnect_properties: Properties,
+    /// Keep run-time errors to oneself.
+    pub quiet: bool,
+    /// Show each packet.
+    pub debug: bool,
+}
+
+/// What `pub` is to do.
+#[derive(Clone, Debug)]
+pub struct PublishPlan {
+    /// The connection.
+    pub client: ClientPlan,
+    /// Where to.
+    pub topic: Text,
+    /// Quality of Service.
+    pub qos: Qos,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The properties of each PUBLISH.
+    pub properties: Properties,
+    /// How often, at least once; lines are published once each.
+    pub repeat: u32,
+    /// Pause between two repetitions.
+    pub repeat_delay: Duration,
+}
+
+/// What `sub` is to do.
+#[derive(Clone, Debug)]
+pub struct SubscribePlan {
+    /// The connection.
+    pub client: ClientPlan,
+    /// Filters with their options, one SUBSCRIBE.
+    pub filters: Vec<(Text, SubscriptionOptions)>,
+    /// The properties of SUBSCRIBE.
+    pub subscribe_properties: Properties,
+    /// Filters to unsubscribe from, one UNSUBSCRIBE each.
+    pub unsubscribe: Vec<Text>,
+    /// The properties of each UNSUBSCRIBE.
+    pub unsubscribe_properties: Properties,
+    /// Messages of these topics are passed over.
+    pub filter_out: Vec<Text>,
+    /// Retained messages are passed over.
+    pub no_retain: bool,
+    /// The first message that is not retained ends the program.
+    pub retained_only: bool,
+    /// Each retained message is cleared.
+    pub remove_retained: bool,
+    /// How many messages to print.
+    pub count: Option<u32>,
+    /// How long to wait from the connection on.
+    pub timeout: Option<Duration>,
+    /// The answer to the subscription ends the program.
+    pub exit_after_subscribe: bool,
+    /// How a message is printed.
+    pub form: Form,
+    /// Whether a line feed follows it.
+    pub line_end: bool,
+    /// Indented JSON.
+    pub pretty: bool,
+    /// The percentage as given with `--random-filter`.
+    pub random_filter: Option<f64>,
+    /// Count messages instead of printing them.
+    pub message_rate: bool,
+    /// One screen line a topic; holds the name of the broker for the first one.
+    pub watch: Option<String>,
+}
+
+impl ClientPlan {
+    /// Checks what only shows when everything is known, in the order in which the reference sets it.
+    ///
+    /// # Errors
+    ///
+    /// The first [`PlanError`].
+    pub fn new(draft: &Draft, tool: Tool, process_id: u32) -> Result<Self, PlanError> {
+        let connection = &draft.connection;
+        let version = connection.protocol_version.unwrap_or_default();
+        let client_identifier = client_identifier(connection, version, process_id)?;
+        let will = will(draft, version)?;
+        let (user_name, password) = credentials(connection, version)?;
+        check_tls(&draft.tls)?;
+        let connect = Connect {
+            version,
+            clean_start: !connection.disable_clean_session,
+            keep_alive: connection.keepalive.unwrap_or(60),
+            properties: connect_properties(draft, version, tool)?,
+            client_identifier,
+            will,
+            user_name,
+            password,
+        };
+        let inflight_max = connection.inflight_max.unwrap_or(20);
+        let session = session::Config {
+            connect,
+            inflight_max: u16::try_from(inflight_max).unwrap_or(u16::MAX),
+            trace: connection.debug,
+            ..session::Config::default()
+        };
+        session.check().map_err(PlanError::Connect)?;
+        Ok(Self {
+            target: target(draft)?,
+            session,
+            disconnect_properties: draft.connection.properties.disconnect.clone(),
+            quiet: connection.quiet,
+            debug: connection.debug,
+        })
+    }
+
+    /// The version spoken.
+    #[must_use]
+    pub const fn version(&self) -> ProtocolVersion {
+        self.session.connect.version
+    }
+}
+
+impl PublishPlan {
+    /// The plan for publishing to `topic`.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientPlan::new`].
+    pub fn new(draft: &Draft, topic: Text, process_id: u32) -> Result<Self, PlanError> {
+        let message = &draft.message;
+        let is_lines = message.source == Some(MessageSource::Lines);
+        Ok(Self {
+            client: ClientPlan::new(draft, Tool::Publish, process_id)?,
+            topic,
+            qos: message.qos.unwrap_or_default(),
+            retain: message.retain,
+            properties: draft.connection.properties.publish.clone(),
+            repeat: if is_lines { 1 } else { message.repeat.unwrap_or(1) },
+            repeat_delay: message.repeat_delay.unwrap_or_default(),
+        })
+    }
+}
+
+impl SubscribePlan {
+    /// The plan for subscribing.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientPlan::new`].
+    pub fn new(draft: &Draft, process_id: u32) -> Result<Self, PlanError> {
+        let (subscription, output) = (&draft.subscription, &draft.output);
+        let options = SubscriptionOptions {
+            maximum_qos: subscription.qos.unwrap_or_default(),
+            no_local: false,
+            retain_as_published: subscription.retain_as_published,
+            // In mosquitto the two options collide, and which one comes first decides about the damage.
+            retain_handling: if subscription.no_retain {
+                RetainHandling::Never
+            } else {
+                subscription.retain_handling.unwrap_or_default()
+            },
+        };
+        let form = match &output.format {
+            Some(template) => Form::Template(template.clone()),
+            None if output.verbose => Form::TopicAndPayload,
+            None => Form::Payload,
+        };
+        let host = || draft.connection.host.clone().unwrap_or_else(|| "localhost".to_owned());
+        Ok(Self {
+            client: ClientPlan::new(draft, Tool::Subscribe, process_id)?,
+            filters: subscription.topics.iter().map(|filter| (filter.clone(), options)).collect(),
+            subscribe_properties: draft.connection.properties.subscribe.clone(),
+            unsubscribe: subscription.unsubscribe.clone(),
+            unsubscribe_properties: draft.connection.properties.unsubscribe.clone(),
+            filter_out: subscription.filter_out.clone(),
+            no_retain: subscription.no_retain,
+            retained_only: subscription.retained_only,
+            remove_retained: subscription.remove_retained,
+            count: subscription.count,
+            timeout: subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
+            exit_after_subscribe: subscription.exit_after_subscribe,
+            form,
+            line_end: !output.no_line_end,
+            pretty: output.pretty,
+            random_filter: output.random_filter,
+            message_rate: output.message_rate,
+            watch: (output.watch && !output.message_rate).then(host),
+        })
+    }
+}
+
+/// `-i`, or `-I` with the process number; MQTT 3.1 has no empty one, so it is made up.
+fn client_identifier(
+    connection: &Connection,
+    version: ProtocolVersion,
+    process_id: u32,
+) -> Result<Text, PlanError> {
+    let text = |bytes: Bytes| Text::new(bytes).map_err(|_| PlanError::ClientIdentifier);
+    match (&connection.id, &connection.id_prefix) {
+        (Some(id), _) if id.is_empty() => Err(PlanError::ClientIdentifier),
+        (Some(id), _) => text(id.clone()),
+        (None, Some(prefix)) => text([prefix, process_id.to_string().as_bytes()].concat().into()),
+        (None, None) if connection.disable_clean_session => Err(PlanError::ClientIdentifier),
+        (None, None) if version == ProtocolVersion::V31 => text(random_identifier().into()),
+        (None, None) => Ok(Text::EMPTY),
+    }
+}
+
+/// `mosq-` and 18 letters or digits.
+fn random_identifier() -> Vec<u8> {
+    const CHARACTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let mut identifier = b"mosq-".to_vec();
+    let mut bits = uuid::Uuid::new_v4().as_u128();
+    for _ in 0..18 {
+        identifier.push(CHARACTERS[(bits % 62) as usize]);
+        bits /= 62;
+    }
+    identifier
+}
+
+fn will(draft: &Draft, version: ProtocolVersion) -> Result<Option<Will>, PlanError> {
+    let properties = &draft.connection.properties.will;
+    let Some(topic) = &draft.will.will_topic else { return Ok(None) };
+    let payload = draft.will.will_payload.clone().unwrap_or_default();
+    let is_wrong = if version == ProtocolVersion::V5 {
+        properties.check(Place::Will).is_err()
+    } else {
+        !properties.is_empty()
+    };
+    if is_wrong || payload.len() > crate::packet::text::TEXT_BYTES_MAX {
+        return Err(PlanError::Will);
+    }
+    Ok(Some(Will {
+        topic: topic.clone(),
+        payload,
+        qos: draft.will.will_qos.unwrap_or_default(),
+        retain: draft.will.will_retain,
+        properties: properties.clone(),
+    }))
+}
+
+fn credentials(
+    connection: &Connection,
+    version: ProtocolVersion,
+) -> Result<(Option<Text>, Option<Bytes>), PlanError> {
+    let password = connection.password.clone();
+    let is_too_long =
+        password.as_ref().is_some_and(|password| password.len() > crate::packet::text::TEXT_BYTES_MAX);
+    if is_too_long || (password.is_some() && connection.username.is_none() && version != ProtocolVersion::V5)
+    {
+        return Err(PlanError::Credentials);
+    }
+    let user_name =
+        connection.username.clone().map(Text::new).transpose().map_err(|_| PlanError::Credentials)?;
+    Ok((user_name, password))
+}
+
+/// The user's properties, then the Session Expiry Interval, then the Receive Maximum.
+fn connect_properties(draft: &Draft, version: ProtocolVersion, tool: Tool) -> Result<Properties, PlanError> {
+    let mut properties = draft.connection.properties.connect.clone();
+    if version != ProtocolVersion::V5 {
+        return if properties.is_empty() { Ok(properties) } else { Err(PlanError::PropertiesBeforeV5) };
+    }
+    let mut push = |identifier, number| {
+        properties.push(Property::number(identifier, number)).map_err(PlanError::Connect)
+    };
+    let expiry = draft.connection.expiry();
+    if expiry > 0 {
+        push(PropertyIdentifier::SessionExpiryInterval, expiry)?;
+    }
+    let has_own = draft.connection.properties.connect.as_ref().find(PropertyIdentifier::ReceiveMaximum);
+    if has_own.is_none() {
+        let count = match tool {
+            Tool::Publish => None,
+            Tool::Subscribe => draft.subscription.count,
+        };
+        push(PropertyIdentifier::ReceiveMaximum, count.unwrap_or(RECEIVE_MAXIMUM).min(RECEIVE_MAXIMUM))?;
+    }
+    Ok(properties)
+}
+
+/// Whether the options ask for TLS.
+fn uses_tls(draft: &Draft) -> bool {
+    let tls = &draft.tls;
+    let asks = tls.cafile.is_some()
+        || tls.capath.is_some()
+        || tls.psk.is_some()
+        || tls.tls_use_os_certs
+        || draft.connection.port == Some(8883);
+    asks && !tls.no_tls
+}
+
+fn check_tls(tls: &Tls) -> Result<(), PlanError> {
+    let is_readable = |path: &&PathBuf| File::open(Path::new(path)).is_ok();
+    if ![&tls.cafile, &tls.cert, &tls.key].into_iter().flatten().all(|path| is_readable(&path)) {
+        return Err(PlanError::TlsFile);
+    }
+    if tls.keyform.as_deref().is_some_and(|form| form != "pem" && form != "engine") {
+        return Err(PlanError::KeyForm);
+    }
+    if let Some(engine) = &tls.tls_engine {
+        return Err(PlanError::Engine(engine.clone()));
+    }
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if tls.tls_engine_kpass_sha1.as_deref().is_some_and(|sha1| sha1.len() != 40 || !is_hex(sha1)) {
+        return Err(PlanError::EnginePassword);
+    }
+    if tls.psk.as_deref().is_some_and(|psk| !is_hex(psk)) {
+        return Err(PlanError::Psk);
+    }
+    if tls.tls_version.as_deref().is_some_and(|version| version != "tlsv1.2" && version != "tlsv1.3") {
+        return Err(PlanError::TlsOption);
+    }
+    Ok(())
+}
+
+fn target(draft: &Draft) -> Result<Target, PlanError> {
+    let connection = &draft.connection;
+    let tls = &draft.tls;
+    let default_port =
+        if tls.cafile.is_some() || tls.capath.is_some() || tls.psk.is_some() { 8883 } else { 1883 };
+    let host = connection.host.clone().unwrap_or_else(|| "localhost".to_owned());
+    let port = u16::try_from(connection.port.unwrap_or(default_port)).map_err(|_| PlanError::Port)?;
+    for (is_wanted, what) in [
+        (connection.srv, "SRV lookup"),
+        (connection.proxy.is_some(), "SOCKS5"),
+        (uses_tls(draft), "TLS"),
+        (connection.websocket, "WebSocket"),
+    ] {
+        if is_wanted {
+            return Err(PlanError::NotBuilt(what));
+        }
+    }
+    Ok(Target {
+        // Port 0 says that the host is a path.
+        endpoint: if port == 0 { Endpoint::Unix(host.into()) } else { Endpoint::Tcp { host, port } },
+        bind: connection.bind_address.clone(),
+        nodelay: connection.nodelay,
+    })
+}
