@@ -126,12 +126,27 @@ impl FixedHeader {
             return Ok(None);
         };
         let packet_type = PacketType::from_first_byte(*first).ok_or(PacketError::UnknownPacketType)?;
+        // Most packets are short; their length is a byte of its own.
+        if let [length @ 0..0x80, ..] = rest {
+            return Ok(Some(Self {
+                first: *first,
+                header_length: 2,
+                is_minimal: true,
+                remaining_length: u32::from(*length),
+                packet_type,
+            }));
+        }
+        Self::decode_long(*first, packet_type, rest)
+    }
+
+    /// Goes on behind the first byte when the Remaining Length takes more than one.
+    fn decode_long(first: u8, packet_type: PacketType, rest: &[u8]) -> Result<Option<Self>, PacketError> {
         let mut remaining_length = 0_u32;
         for (place, &byte) in (0_u8..4).zip(rest) {
             remaining_length |= u32::from(byte & 0x7F) << (7 * place);
             if byte & 0x80 == 0 {
                 return Ok(Some(Self {
-                    first: *first,
+                    first,
                     header_length: 2 + place,
                     is_minimal: place == 0 || byte != 0,
                     remaining_length,

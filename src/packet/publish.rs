@@ -136,11 +136,18 @@ impl<'a> PublishRef<'a> {
             (_, Some(identifier)) => Some(identifier),
             (_, None) => return Err(PacketError::ZeroIdentifier),
         };
-        out.push(0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain));
+        let first = 0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(self.retain);
         #[allow(clippy::cast_possible_truncation)] // both were compared with their limits above
+        let (remaining, [high, low]) = (remaining as u32, (self.topic.len() as u16).to_be_bytes());
+        if let length @ 0..0x80 = remaining.to_le_bytes()[0]
+            && remaining < 0x80
         {
-            put_variable_byte_integer(out, remaining as u32);
-            out.extend_from_slice(&(self.topic.len() as u16).to_be_bytes());
+            // Most packets are short; one store writes what stands before the topic.
+            out.extend_from_slice(&[first, length, high, low]);
+        } else {
+            out.push(first);
+            put_variable_byte_integer(out, remaining);
+            out.extend_from_slice(&[high, low]);
         }
         out.extend_from_slice(self.topic.as_bytes());
         if let Some(identifier) = identifier {
