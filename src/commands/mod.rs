@@ -1,7 +1,10 @@
 //! One file a program: plan, run, status.
 
+pub mod completions;
 mod lines;
 mod link;
+pub mod links;
+pub mod man;
 mod printer;
 pub mod publish;
 mod signals;

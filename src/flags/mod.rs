@@ -7,6 +7,7 @@
 mod connection;
 mod message;
 mod output;
+pub mod programs;
 
 pub mod plan;
 mod subscription;
@@ -54,17 +55,17 @@ impl Tool {
     /// The declarations of this program's flags, from which parsing, help and completions are made.
     #[must_use]
     pub fn command(self) -> Command {
-        let command = match self {
-            Self::Publish => Command::new("culex-pub").about("Publish messages to an MQTT broker"),
-            Self::Subscribe => Command::new("culex-sub")
-                .about("Subscribe to topics of an MQTT broker and print what arrives"),
-        };
-        let command = command.disable_help_flag(true).disable_version_flag(true);
+        let command = Command::new(self.name()).disable_help_flag(true).disable_version_flag(true);
         let command = match self {
             Self::Publish => Message::augment_args(command),
             Self::Subscribe => Output::augment_args(Subscription::augment_args(command)),
         };
-        Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)))
+        let command = Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)));
+        // Last, because every group of flags would put its own sentence here.
+        command.about(match self {
+            Self::Publish => "Publish messages to an MQTT broker",
+            Self::Subscribe => "Subscribe to topics of an MQTT broker and print what arrives",
+        })
     }
 
     /// The reference's name of this program.

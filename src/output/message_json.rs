@@ -2,6 +2,7 @@
 
 use super::json::JsonWriter;
 use super::local_time::LocalTime;
+use super::ndjson::put_base64;
 use super::number::{put_decimal, put_padded};
 use super::reprint::{NotJson, reprint};
 use super::{InvalidJson, Message};
@@ -69,9 +70,7 @@ fn put_wrapped(payload: &[u8], writer: &mut JsonWriter<'_>) {
             "utf-8"
         }
         Err(_) => {
-            writer.out.push(b'"');
-            put_base64(writer.out, payload);
-            writer.out.push(b'"');
+            put_base64(payload, writer);
             "base64"
         }
     };
@@ -150,38 +149,4 @@ fn put_user_properties(properties: PropertiesRef<'_>, writer: &mut JsonWriter<'_
         writer.end_object(false);
     }
     writer.end_array();
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for chunk in bytes.chunks(3) {
-        let byte = |place: usize| usize::from(chunk.get(place).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = ALPHABET[group >> (18 - 6 * place) & 63];
-            out.push(if place <= chunk.len() { letter } else { b'=' });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_pads_to_whole_groups() {
-        let encode = |bytes: &[u8]| {
-            let mut out = Vec::new();
-            put_base64(&mut out, bytes);
-            String::from_utf8(out).unwrap()
-        };
-        // The test vectors of RFC 4648, section 10.
-        assert_eq!(encode(b""), "");
-        assert_eq!(encode(b"f"), "Zg==");
-        assert_eq!(encode(b"fo"), "Zm8=");
-        assert_eq!(encode(b"foo"), "Zm9v");
-        assert_eq!(encode(b"foob"), "Zm9vYg==");
-        assert_eq!(encode(&[0xFF, 0xFE, 0xFD]), "//79");
-    }
 }

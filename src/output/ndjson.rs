@@ -63,7 +63,7 @@ fn put_flag(name: &str, value: bool, writer: &mut JsonWriter<'_>) {
     writer.out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
-fn put_base64(bytes: &[u8], writer: &mut JsonWriter<'_>) {
+pub(super) fn put_base64(bytes: &[u8], writer: &mut JsonWriter<'_>) {
     writer.string(STANDARD.encode(bytes).as_bytes());
 }
 

@@ -1,0 +1,64 @@
+complete -c culex-pub -s t -l topic -d 'Topic to publish to' -r
+complete -c culex-pub -s m -l message -d 'Payload' -r
+complete -c culex-pub -s f -l file -d 'Send a file as one message' -r
+complete -c culex-pub -s q -l qos -d 'Quality of Service' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex-pub -l repeat -d 'Publish this many times' -r
+complete -c culex-pub -l repeat-delay -d 'Seconds between two of them; fractions are allowed' -r
+complete -c culex-pub -s h -l host -d 'Host of the broker' -r
+complete -c culex-pub -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex-pub -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex-pub -l unix -d 'Connect through this unix socket' -r
+complete -c culex-pub -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex-pub -s A -d 'Local address to connect from' -r
+complete -c culex-pub -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex-pub -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex-pub -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex-pub -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex-pub -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex-pub -s u -l username -d 'User Name' -r
+complete -c culex-pub -s P -l pw -d 'Password' -r
+complete -c culex-pub -s M -d 'Most messages in flight at once' -r
+complete -c culex-pub -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex-pub -s o -d 'Read options from this file, one a line, in place of the default file' -r
+complete -c culex-pub -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex-pub -l will-payload -d 'Payload of the will' -r
+complete -c culex-pub -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex-pub -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex-pub -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex-pub -l cert -d 'File with the client certificate' -r -F
+complete -c culex-pub -l key -d 'File with the client\'s private key' -r -F
+complete -c culex-pub -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex-pub -l ciphers -d 'Ciphers to offer' -r
+complete -c culex-pub -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex-pub -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex-pub -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex-pub -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex-pub -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex-pub -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex-pub -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex-pub -s l -l stdin-line -d 'Send each line of the standard input as a message'
+complete -c culex-pub -s n -l null-message -d 'Send a message without payload'
+complete -c culex-pub -s s -l stdin-file -d 'Send all of the standard input as one message'
+complete -c culex-pub -s r -l retain -d 'Let the broker retain the message'
+complete -c culex-pub -l ws -d 'Use WebSocket'
+complete -c culex-pub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex-pub -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex-pub -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-pub -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex-pub -l quiet -d 'Print no error at run time'
+complete -c culex-pub -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
+complete -c culex-pub -l help -d 'Print this help'
+complete -c culex-pub -l version -d 'Print the version'
+complete -c culex-pub -l will-retain -d 'Let the broker retain the will'
+complete -c culex-pub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex-pub -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex-pub -l no-tls -d 'Use no TLS, whatever the other options say'

@@ -1,0 +1,174 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_culex_global_optspecs
+    string join \n h/help
+end
+
+function __fish_culex_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_culex_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_culex_using_subcommand
+    set -l cmd (__fish_culex_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c culex -n "__fish_culex_needs_command" -s h -l help -d 'Print help'
+complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messages to an MQTT broker'
+complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
+complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
+complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub and mosquitto_sub to this program in a directory'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s m -l message -d 'Payload' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s f -l file -d 'Send a file as one message' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s q -l qos -d 'Quality of Service' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat -d 'Publish this many times' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat-delay -d 'Seconds between two of them; fractions are allowed' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand pub" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand pub" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -s l -l stdin-line -d 'Send each line of the standard input as a message'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s n -l null-message -d 'Send a message without payload'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s s -l stdin-file -d 'Send all of the standard input as one message'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s r -l retain -d 'Let the broker retain the message'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand pub" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s U -l unsubscribe -d 'Topic filter to unsubscribe from; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s T -l filter-out -d 'Topic filter of messages to leave out; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s q -l qos -d 'Highest Quality of Service' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand sub" -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
+new\t''
+never\t''"
+complete -c culex -n "__fish_culex_using_subcommand sub" -s C -d 'End after this many messages' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s W -d 'End after this many seconds, with status 27' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l random-filter -d 'Print this share of the messages, chosen at random' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand sub" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand sub" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -s R -d 'Leave out retained messages'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l retained-only -d 'Print only retained messages and end at the first other one'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l remove-retained -d 'Clear each retained message that arrives, then print it'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l retain-as-published -d 'Keep the RETAIN flag as it was published (MQTT 5)'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s E -d 'End when the broker has answered the subscription'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s v -l verbose -d 'Print the topic before the payload'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s N -d 'Print no line end after a message'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l pretty -d 'Indent JSON'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l message-rate -d 'Print how many messages arrive each second, not the messages'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s w -l watch -d 'Show the latest message of each topic at its own line'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand sub" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

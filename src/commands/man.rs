@@ -1,0 +1,128 @@
+//! `culex man`: the man pages, made from the flag declarations and from what `src/commands/man` adds to them.
+
+use crate::flags::programs;
+use clap::Command;
+use clap_mangen::Man;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The one page that is about no program, and so is written by hand.
+const FORMATS: (&str, &str) = ("culex-formats.5", include_str!("man/culex-formats.5"));
+
+/// What a program's page has that the flags do not say.
+struct Addition {
+    program: &'static str,
+    synopsis: &'static str,
+    sections: &'static [&'static str],
+}
+
+const ADDITIONS: [Addition; 3] = [
+    Addition {
+        program: "culex",
+        synopsis: ".B culex\n.I command\n[\\fIarguments\\fR]\n",
+        sections: &[include_str!("man/culex.roff")],
+    },
+    Addition {
+        program: "culex-pub",
+        synopsis: ".B culex\\-pub\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fItopic\\fR\n\
+                   {\\fB\\-m\\fR \\fIpayload\\fR | \\fB\\-f\\fR \\fIfile\\fR | \\fB\\-l\\fR | \\fB\\-n\\fR | \\fB\\-s\\fR}\n",
+        sections: &[include_str!("man/culex-pub.roff"), CLIENT, PUB_DIFFERENCES, SEE_ALSO],
+    },
+    Addition {
+        program: "culex-sub",
+        synopsis: ".B culex\\-sub\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR ...\n",
+        sections: &[include_str!("man/culex-sub.roff"), CLIENT, SUB_DIFFERENCES, SEE_ALSO],
+    },
+];
+const CLIENT: &str = include_str!("man/client.roff");
+const PUB_DIFFERENCES: &str = include_str!("man/differences-pub.roff");
+const SUB_DIFFERENCES: &str = include_str!("man/differences-sub.roff");
+const SEE_ALSO: &str = include_str!("man/see-also.roff");
+
+/// Writes every page into the directory that `arguments` name; the first of them is the subcommand itself.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = programs::man().bin_name("culex man").get_matches_from(arguments);
+    let directory = matches.get_one::<PathBuf>("directory").cloned().unwrap_or_default();
+    match write_all(&directory) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "culex man: writing to {}: {error}", directory.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_all(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for (name, page) in pages()? {
+        fs::write(directory.join(name), page)?;
+    }
+    Ok(())
+}
+
+/// Every page by its file name.
+///
+/// # Errors
+///
+/// None in practice: the pages are written to memory.
+pub fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut pages = vec![(FORMATS.0.to_owned(), FORMATS.1.as_bytes().to_vec())];
+    for addition in &ADDITIONS {
+        let Some(command) = programs::program(addition.program) else { continue };
+        pages.push((format!("{}.1", addition.program), page(command, addition)?));
+    }
+    Ok(pages)
+}
+
+fn page(command: Command, addition: &Addition) -> io::Result<Vec<u8>> {
+    let commands: String = command.get_subcommands().map(command_entry).collect();
+    // Without the version of the package, so that a release changes no page.
+    let command = command.version(None).disable_version_flag(true);
+    let man = Man::new(command).title(addition.program.to_uppercase()).source("culex").manual("MQTT");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    write!(page, ".SH SYNOPSIS\n{}", addition.synopsis)?;
+    if commands.is_empty() {
+        man.render_options_section(&mut page)?;
+    } else {
+        write!(page, ".SH COMMANDS\n{commands}")?;
+    }
+    addition.sections.iter().for_each(|section| page.extend_from_slice(section.as_bytes()));
+    Ok(page)
+}
+
+/// A subcommand with its positional arguments and its sentence.
+fn command_entry(command: &Command) -> String {
+    let arguments = command.get_positionals().map(|arg| match arg.is_required_set() {
+        true => format!(" \\fI{}\\fR", arg.get_id()),
+        false => format!(" [\\fI{}\\fR]", arg.get_id()),
+    });
+    let arguments: String = arguments.collect();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    format!(".TP\n\\fB{}\\fR{arguments}\n{about}.\n", command.get_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Template;
+
+    #[test]
+    fn every_program_has_its_page() {
+        for program in programs::PROGRAMS {
+            assert!(ADDITIONS.iter().any(|addition| addition.program == program), "{program}");
+        }
+    }
+
+    #[test]
+    fn every_specifier_is_on_the_page_of_formats() {
+        for letter in ('a'..='z').chain('A'..='Z') {
+            let known = Template::parse(format!("%{letter}")).is_ok();
+            assert_eq!(FORMATS.1.contains(&format!("\n.B %{letter}\n")), known, "%{letter}");
+        }
+    }
+}
