@@ -27,9 +27,10 @@ end
 complete -c culex -n "__fish_culex_needs_command" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messages to an MQTT broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
+complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request over an MQTT broker and print the reply'
 complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
-complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub and mosquitto_sub to this program in a directory'
+complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s m -l message -d 'Payload' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s f -l file -d 'Send a file as one message' -r
@@ -169,6 +170,78 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l will-retain -d 'Let 
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l insecure -d 'Do not check that the certificate names the host'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s e -d 'Topic on which the reply is expected' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s t -l topic -d 'Topic to publish to' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s m -l message -d 'Payload' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s f -l file -d 'Send a file as one message' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s q -l qos -d 'Quality of Service' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand rr" -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
+new\t''
+never\t''"
+complete -c culex -n "__fish_culex_using_subcommand rr" -s W -d 'End after this many seconds, with status 27' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand rr" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s o -d 'Read options from this file, one a line, in place of the default file' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand rr" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l latency -d 'Print how long the reply took'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s n -l null-message -d 'Send a message without payload'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s s -l stdin-file -d 'Send all of the standard input as one message'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s R -d 'Leave out retained messages'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l retain-as-published -d 'Keep the RETAIN flag as it was published (MQTT 5)'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s v -l verbose -d 'Print the topic before the payload'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s N -d 'Print no line end after a message'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l pretty -d 'Indent JSON'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand rr" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// The names under which `culex` behaves as mosquitto's programs do.
-pub const NAMES: [&str; 2] = ["mosquitto_pub", "mosquitto_sub"];
+pub const NAMES: [&str; 3] = ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"];
 
 /// Makes the links in the directory that `arguments` name; the first of them is the subcommand itself.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -19,7 +19,7 @@ struct Addition {
     sections: &'static [&'static str],
 }
 
-const ADDITIONS: [Addition; 3] = [
+const ADDITIONS: [Addition; 4] = [
     Addition {
         program: "culex",
         synopsis: ".B culex\n.I command\n[\\fIarguments\\fR]\n",
@@ -36,10 +36,17 @@ const ADDITIONS: [Addition; 3] = [
         synopsis: ".B culex\\-sub\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR ...\n",
         sections: &[include_str!("man/culex-sub.roff"), CLIENT, SUB_DIFFERENCES, SEE_ALSO],
     },
+    Addition {
+        program: "culex-rr",
+        synopsis: ".B culex\\-rr\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fItopic\\fR\n\\fB\\-e\\fR \\fItopic\\fR\n\
+                   {\\fB\\-m\\fR \\fIpayload\\fR | \\fB\\-f\\fR \\fIfile\\fR | \\fB\\-n\\fR | \\fB\\-s\\fR}\n",
+        sections: &[include_str!("man/culex-rr.roff"), CLIENT, RR_DIFFERENCES, SEE_ALSO],
+    },
 ];
 const CLIENT: &str = include_str!("man/client.roff");
 const PUB_DIFFERENCES: &str = include_str!("man/differences-pub.roff");
 const SUB_DIFFERENCES: &str = include_str!("man/differences-sub.roff");
+const RR_DIFFERENCES: &str = include_str!("man/differences-rr.roff");
 const SEE_ALSO: &str = include_str!("man/see-also.roff");
 
 /// Writes every page into the directory that `arguments` name; the first of them is the subcommand itself.

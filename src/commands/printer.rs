@@ -73,7 +73,7 @@ fn share(percent: f64, face: Face) -> f64 {
     }
 }
 
-fn wall_time() -> WallTime {
+pub(super) fn wall_time() -> WallTime {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime { seconds: now.as_secs().try_into().unwrap_or(i64::MAX), nanoseconds: now.subsec_nanos() }
 }

@@ -439,7 +439,7 @@ async fn fill(feed: &mut Feed) -> io::Result<()> {
 }
 
 /// The number of a signal that asks the program to stop; never comes where none is watched.
-async fn stop_signal(signals: &mut Option<Signals>) -> i32 {
+pub(super) async fn stop_signal(signals: &mut Option<Signals>) -> i32 {
     match signals {
         Some(signals) => loop {
             if let Asked::Stop(number) = signals.next().await {
@@ -450,7 +450,7 @@ async fn stop_signal(signals: &mut Option<Signals>) -> i32 {
     }
 }
 
-async fn sleep_until(due: Option<Instant>) {
+pub(super) async fn sleep_until(due: Option<Instant>) {
     if let Some(due) = due {
         tokio::time::sleep_until(due).await;
     }

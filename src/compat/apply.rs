@@ -27,7 +27,7 @@ pub(crate) fn check_before_value(walker: &Walker<'_>, id: &str) -> Result<(), Fa
 
 /// An option without a value.
 pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
-    let Draft { connection, will, tls, message, subscription, output } = &mut walker.draft;
+    let Draft { connection, will, tls, message, subscription, output, request } = &mut walker.draft;
     match id {
         "websocket" => connection.websocket = true,
         "srv" => connection.srv = true,
@@ -58,6 +58,7 @@ pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
         "pretty" => output.pretty = true,
         "message_rate" => output.message_rate = true,
         "watch" => output.watch = true,
+        "latency" => request.latency = true,
         _ => return Err(Fault::UnknownOption(id.to_owned())),
     }
     Ok(())
@@ -178,6 +179,9 @@ fn message_value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, Faul
 fn subscription_value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result<bool, Fault> {
     let Draft { subscription, output, .. } = &mut walker.draft;
     match id {
+        "response_topic" => {
+            walker.draft.request.response_topic = Some(topic_name(value, "response", "-e")?);
+        }
         "topics" => subscription.topics.push(topic_filter(value, "subscription", "-t")?),
         "unsubscribe" => subscription.unsubscribe.push(topic_filter(value, "unsubscribe", "-U")?),
         "filter_out" => subscription.filter_out.push(topic_filter(value, "filter", "-T")?),
@@ -234,7 +238,9 @@ pub(crate) fn authority(draft: &mut Draft, url: &Url<'_>) {
 pub(crate) fn url_topic(walker: &mut Walker<'_>, topic: &[u8]) -> Result<(), Fault> {
     let draft = &mut walker.draft;
     match walker.tool {
-        Tool::Publish => draft.message.topic = Some(topic_name(topic, "publish", "-L topic")?),
+        Tool::Publish | Tool::Request => {
+            draft.message.topic = Some(topic_name(topic, "publish", "-L topic")?)
+        }
         Tool::Subscribe => draft.subscription.topics.push(topic_filter(topic, "subscription", "-L topic")?),
     }
     Ok(())

@@ -53,7 +53,7 @@ impl Failure {
         match error {
             PlanError::ClientIdentifier => match tool {
                 Tool::Publish => Self::error(1, "Invalid id."),
-                Tool::Subscribe => Self::error(1, "Invalid id and/or clean_session."),
+                Tool::Subscribe | Tool::Request => Self::error(1, "Invalid id and/or clean_session."),
             },
             PlanError::Will => Self::error(1, "Problem setting will."),
             PlanError::Credentials => Self::error(1, "Problem setting username and/or password."),
@@ -77,6 +77,9 @@ impl Failure {
                 Self::unable_to_connect("Duplicate property in property list")
             }
             PlanError::Connect(_) => Self::unable_to_connect(PROTOCOL),
+            PlanError::ResponseTopicTwice => {
+                Self::new(1, "Error in PUBLISH properties: Duplicate response topic.")
+            }
             PlanError::NotBuilt(what) => Self::error(1, format!("{what} is not built into this version.")),
         }
     }
@@ -165,6 +168,18 @@ impl Failure {
             self.status = self.status.max(1);
         }
         self
+    }
+
+    /// The server ended the connection before the reply came; unlike the reference's, never a success.
+    #[must_use]
+    pub fn of_disconnect_before_reply(reason: ReasonCode) -> Self {
+        if reason == ReasonCode::SUCCESS { Self::lost() } else { Self::of_disconnect(reason) }
+    }
+
+    /// The subscription to the response topic was refused with `reason`.
+    #[must_use]
+    pub fn of_denied_response(reason: ReasonCode, status: u8) -> Self {
+        Self::new(status, reason.name())
     }
 
     /// `-W` ran out.

@@ -114,6 +114,8 @@ pub enum Fault {
     RetainedOnlyWithoutRetained,
     #[error("Error: Both topic and message must be supplied.")]
     TopicAndMessage,
+    #[error("Error: All of topic, message, and response topic must be supplied.")]
+    TopicMessageAndResponse,
     #[error("Error: {0}")]
     Environment(String),
     /// A fault that the reference reports by the hint alone.
@@ -156,6 +158,7 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "proxy" => "--proxy argument given but no proxy url specified.",
         "qos" => "-q argument given but no QoS specified.",
         "random_filter" => "--random-filter argument given but no chance specified.",
+        "response_topic" => "-e argument given but no response topic specified.",
         "repeat" => "--repeat argument given but no count specified.",
         "repeat_delay" => "--repeat-delay argument given but no time specified.",
         "retain_handling" => "--retain-handling argument given but no option specified.",

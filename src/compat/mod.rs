@@ -22,6 +22,7 @@ pub use fault::{Fault, Stop};
 pub use usage::Ending;
 
 use crate::flags::{Draft, Tool};
+use crate::packet::ProtocolVersion;
 use std::ffi::OsString;
 use walker::Walker;
 
@@ -64,6 +65,10 @@ pub fn read(tool: Tool, argv: impl IntoIterator<Item = OsString>) -> Result<Invo
 
 /// Options file, environment, command line, and the checks that follow.
 fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
+    if walker.tool == Tool::Request {
+        // Requests and responses are MQTT 5's; `-V` may say otherwise.
+        walker.draft.connection.protocol_version = Some(ProtocolVersion::V5);
+    }
     options_file::walk_file(walker, arguments)?;
     let topic = match walker.face {
         Face::Strict => None,

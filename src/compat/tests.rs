@@ -11,7 +11,7 @@ fn read_friendly(tool: Tool, words: &str) -> Result<Invocation, Box<Ending>> {
 
 #[test]
 fn every_declared_option_does_something() {
-    for tool in [Tool::Publish, Tool::Subscribe] {
+    for tool in [Tool::Publish, Tool::Subscribe, Tool::Request] {
         let command = tool.command();
         for arg in command.get_arguments() {
             let id = arg.get_id().as_str();

@@ -8,6 +8,7 @@ mod connection;
 mod message;
 mod output;
 pub mod programs;
+mod request;
 
 pub mod plan;
 mod subscription;
@@ -18,6 +19,7 @@ mod will;
 pub use connection::{Connection, PropertyLists};
 pub use message::{Message, MessageSource};
 pub use output::Output;
+pub use request::Request;
 pub use subscription::Subscription;
 pub use tls::Tls;
 pub use value::{Elsewhere, protocol_version, retain_handling};
@@ -32,6 +34,8 @@ pub enum Tool {
     Publish,
     /// `culex-sub`, `mosquitto_sub`.
     Subscribe,
+    /// `culex-rr`, `mosquitto_rr`.
+    Request,
 }
 
 /// What the flags of one client program say so far; groups that the program does not have stay at their defaults.
@@ -47,9 +51,29 @@ pub struct Draft {
     pub message: Message,
     /// What `sub` asks for, and when it ends.
     pub subscription: Subscription,
-    /// How `sub` prints.
+    /// How `sub` and `rr` print.
     pub output: Output,
+    /// What `rr` adds.
+    pub request: Request,
 }
+
+/// Flags of `pub` and `sub` that `rr` does not have.
+const NOT_IN_REQUEST: [&str; 14] = [
+    "stdin_line",
+    "retain",
+    "repeat",
+    "repeat_delay",
+    "topics",
+    "unsubscribe",
+    "filter_out",
+    "retained_only",
+    "remove_retained",
+    "count",
+    "exit_after_subscribe",
+    "random_filter",
+    "message_rate",
+    "watch",
+];
 
 impl Tool {
     /// The declarations of this program's flags, from which parsing, help and completions are made.
@@ -59,13 +83,18 @@ impl Tool {
         let command = match self {
             Self::Publish => Message::augment_args(command),
             Self::Subscribe => Output::augment_args(Subscription::augment_args(command)),
+            Self::Request => request_command(command),
         };
-        let command = Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)));
-        // Last, because every group of flags would put its own sentence here.
-        command.about(match self {
+        // The groups would leave their own words there.
+        Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command))).about(self.about())
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
             Self::Publish => "Publish messages to an MQTT broker",
             Self::Subscribe => "Subscribe to topics of an MQTT broker and print what arrives",
-        })
+            Self::Request => "Send a request over an MQTT broker and print the reply",
+        }
     }
 
     /// The reference's name of this program.
@@ -74,6 +103,7 @@ impl Tool {
         match self {
             Self::Publish => "mosquitto_pub",
             Self::Subscribe => "mosquitto_sub",
+            Self::Request => "mosquitto_rr",
         }
     }
 
@@ -83,6 +113,21 @@ impl Tool {
         match self {
             Self::Publish => "culex-pub",
             Self::Subscribe => "culex-sub",
+            Self::Request => "culex-rr",
         }
     }
+}
+
+/// The flags of `rr`: its own, and those of `pub` and `sub` that it shares.
+fn request_command(command: Command) -> Command {
+    let of_publish = Message::augment_args(Command::new("pub"));
+    let of_subscribe = Output::augment_args(Subscription::augment_args(Command::new("sub")));
+    let mut command = Request::augment_args(command);
+    for arg in of_publish.get_arguments().chain(of_subscribe.get_arguments()) {
+        let is_known = command.get_arguments().any(|known| known.get_id() == arg.get_id());
+        if !is_known && !NOT_IN_REQUEST.contains(&arg.get_id().as_str()) {
+            command = command.arg(arg.clone());
+        }
+    }
+    command
 }

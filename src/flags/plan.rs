@@ -41,6 +41,8 @@ pub enum PlanError {
     PropertiesBeforeV5,
     /// The properties of CONNECT are wrong.
     Connect(PacketError),
+    /// A Response Topic among the user's properties beside `-e`.
+    ResponseTopicTwice,
     /// A transport that this build does not have.
     NotBuilt(&'static str),
 }
@@ -120,6 +122,37 @@ pub struct SubscribePlan {
     pub watch: Option<String>,
 }
 
+/// What `rr` is to do.
+#[derive(Clone, Debug)]
+pub struct RequestPlan {
+    /// The connection.
+    pub client: ClientPlan,
+    /// Where the request goes.
+    pub topic: Text,
+    /// Where the reply comes.
+    pub response_topic: Text,
+    /// Quality of Service, of the request and at most of the reply.
+    pub qos: Qos,
+    /// The properties of the request; in MQTT 5 with the Response Topic behind those of the user.
+    pub properties: Properties,
+    /// How the reply is subscribed to.
+    pub options: SubscriptionOptions,
+    /// The properties of SUBSCRIBE.
+    pub subscribe_properties: Properties,
+    /// Retained messages are no reply.
+    pub no_retain: bool,
+    /// How long to wait from the connection on.
+    pub timeout: Option<Duration>,
+    /// Print how long the reply took.
+    pub latency: bool,
+    /// How the reply is printed.
+    pub form: Form,
+    /// Whether a line feed follows it.
+    pub line_end: bool,
+    /// Indented JSON.
+    pub pretty: bool,
+}
+
 impl ClientPlan {
     /// Checks what only shows when everything is known, in the order in which the reference sets it.
     ///
@@ -188,6 +221,68 @@ impl PublishPlan {
     }
 }
 
+impl RequestPlan {
+    /// The plan for a request to `topic` whose reply comes on `response_topic`.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::ResponseTopicTwice`], and as [`ClientPlan::new`].
+    pub fn new(draft: &Draft, topic: Text, response_topic: Text, process_id: u32) -> Result<Self, PlanError> {
+        let mut client = ClientPlan::new(draft, Tool::Request, process_id)?;
+        client.target.nodelay |= draft.request.latency;
+        let mut properties = Properties::EMPTY;
+        // Before MQTT 5 the reference drops the properties silently.
+        if client.version() == ProtocolVersion::V5 {
+            properties = draft.connection.properties.publish.clone();
+            if properties.as_ref().find(PropertyIdentifier::ResponseTopic).is_some() {
+                return Err(PlanError::ResponseTopicTwice);
+            }
+            let property = Property::text(PropertyIdentifier::ResponseTopic, &response_topic);
+            properties.push(property).map_err(PlanError::Connect)?;
+        }
+        Ok(Self {
+            client,
+            topic,
+            response_topic,
+            qos: draft.message.qos.unwrap_or_default(),
+            properties,
+            options: subscription_options(draft),
+            subscribe_properties: draft.connection.properties.subscribe.clone(),
+            no_retain: draft.subscription.no_retain,
+            timeout: draft.subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
+            latency: draft.request.latency,
+            form: form(draft),
+            line_end: !draft.output.no_line_end,
+            pretty: draft.output.pretty,
+        })
+    }
+}
+
+/// The options of each filter.
+fn subscription_options(draft: &Draft) -> SubscriptionOptions {
+    let subscription = &draft.subscription;
+    SubscriptionOptions {
+        maximum_qos: subscription.qos.unwrap_or_default(),
+        no_local: false,
+        retain_as_published: subscription.retain_as_published,
+        // In mosquitto the two options collide, and which one comes first decides about the damage.
+        retain_handling: if subscription.no_retain {
+            RetainHandling::Never
+        } else {
+            subscription.retain_handling.unwrap_or_default()
+        },
+    }
+}
+
+/// How a message is printed.
+fn form(draft: &Draft) -> Form {
+    match &draft.output.format {
+        Some(template) => Form::Template(template.clone()),
+        None if draft.output.verbose => Form::TopicAndPayload,
+        None => Form::Payload,
+    }
+}
+
 impl SubscribePlan {
     /// The plan for subscribing.
     ///
@@ -196,22 +291,7 @@ impl SubscribePlan {
     /// As [`ClientPlan::new`].
     pub fn new(draft: &Draft, process_id: u32) -> Result<Self, PlanError> {
         let (subscription, output) = (&draft.subscription, &draft.output);
-        let options = SubscriptionOptions {
-            maximum_qos: subscription.qos.unwrap_or_default(),
-            no_local: false,
-            retain_as_published: subscription.retain_as_published,
-            // In mosquitto the two options collide, and which one comes first decides about the damage.
-            retain_handling: if subscription.no_retain {
-                RetainHandling::Never
-            } else {
-                subscription.retain_handling.unwrap_or_default()
-            },
-        };
-        let form = match &output.format {
-            Some(template) => Form::Template(template.clone()),
-            None if output.verbose => Form::TopicAndPayload,
-            None => Form::Payload,
-        };
+        let options = subscription_options(draft);
         let host = || draft.connection.host.clone().unwrap_or_else(|| "localhost".to_owned());
         Ok(Self {
             client: ClientPlan::new(draft, Tool::Subscribe, process_id)?,
@@ -226,7 +306,7 @@ impl SubscribePlan {
             count: subscription.count,
             timeout: subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
             exit_after_subscribe: subscription.exit_after_subscribe,
-            form,
+            form: form(draft),
             line_end: !output.no_line_end,
             pretty: output.pretty,
             random_filter: output.random_filter,
@@ -320,6 +400,8 @@ fn connect_properties(draft: &Draft, version: ProtocolVersion, tool: Tool) -> Re
         let count = match tool {
             Tool::Publish => None,
             Tool::Subscribe => draft.subscription.count,
+            // One reply is expected.
+            Tool::Request => Some(1),
         };
         push(PropertyIdentifier::ReceiveMaximum, count.unwrap_or(RECEIVE_MAXIMUM).min(RECEIVE_MAXIMUM))?;
     }

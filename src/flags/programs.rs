@@ -7,7 +7,7 @@ use clap::{Arg, Command, ValueHint, builder::PossibleValuesParser};
 pub const SHELLS: [&str; 6] = ["bash", "elvish", "fish", "nushell", "powershell", "zsh"];
 
 /// The programs that have a name of their own, and so completions and a man page each.
-pub const PROGRAMS: [&str; 3] = ["culex", "culex-pub", "culex-sub"];
+pub const PROGRAMS: [&str; 4] = ["culex", "culex-pub", "culex-sub", "culex-rr"];
 
 /// The declarations of the program of that name; `None` for a name that is not in [`PROGRAMS`].
 #[must_use]
@@ -16,6 +16,7 @@ pub fn program(name: &str) -> Option<Command> {
         "culex" => culex(),
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
+        "culex-rr" => Tool::Request.command(),
         _ => return None,
     })
 }
@@ -31,6 +32,7 @@ pub fn culex() -> Command {
         .disable_help_subcommand(true)
         .subcommand(Tool::Publish.command().name("pub"))
         .subcommand(Tool::Subscribe.command().name("sub"))
+        .subcommand(Tool::Request.command().name("rr"))
         .subcommand(completions())
         .subcommand(man())
         .subcommand(links())
@@ -65,7 +67,9 @@ pub fn man() -> Command {
 #[must_use]
 pub fn links() -> Command {
     Command::new("links")
-        .about("Make links called mosquitto_pub and mosquitto_sub to this program in a directory")
+        .about(
+            "Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory",
+        )
         .arg(directory())
 }
 

@@ -1,0 +1,104 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[culex-rr] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'culex-rr'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'culex-rr'= {
+            cand -e 'Topic on which the reply is expected'
+            cand -t 'Topic to publish to'
+            cand --topic 'Topic to publish to'
+            cand -m 'Payload'
+            cand --message 'Payload'
+            cand -f 'Send a file as one message'
+            cand --file 'Send a file as one message'
+            cand -q 'Quality of Service'
+            cand --qos 'Quality of Service'
+            cand --retain-handling 'When the broker sends retained messages (MQTT 5)'
+            cand -W 'End after this many seconds, with status 27'
+            cand -F 'Print by this format: %t topic, %p payload, %j JSON, ...'
+            cand -h 'Host of the broker'
+            cand --host 'Host of the broker'
+            cand -p 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket'
+            cand --port 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket'
+            cand -L 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic'
+            cand --url 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic'
+            cand --unix 'Connect through this unix socket'
+            cand --proxy 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]'
+            cand -A 'Local address to connect from'
+            cand -i 'Client Identifier; without one the broker assigns it'
+            cand --id 'Client Identifier; without one the broker assigns it'
+            cand -I 'Client Identifier made of this prefix and the process number'
+            cand --id-prefix 'Client Identifier made of this prefix and the process number'
+            cand -x 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever'
+            cand -k 'Keep Alive in seconds, 5 to 65535'
+            cand --keepalive 'Keep Alive in seconds, 5 to 65535'
+            cand -V 'Version of the protocol'
+            cand --protocol-version 'Version of the protocol'
+            cand -u 'User Name'
+            cand --username 'User Name'
+            cand -P 'Password'
+            cand --pw 'Password'
+            cand -M 'Most messages in flight at once'
+            cand -D 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value'
+            cand --property 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value'
+            cand -o 'Read options from this file, one a line, in place of the default file'
+            cand --will-topic 'Topic of the message that the broker sends if this client ends without DISCONNECT'
+            cand --will-payload 'Payload of the will'
+            cand --will-qos 'Quality of Service of the will'
+            cand --cafile 'File with trusted CA certificates; switches TLS on'
+            cand --capath 'Directory with trusted CA certificates; switches TLS on'
+            cand --cert 'File with the client certificate'
+            cand --key 'File with the client''s private key'
+            cand --keyform 'Form of the private key: pem or engine'
+            cand --ciphers 'Ciphers to offer'
+            cand --tls-version 'Lowest version of TLS: tlsv1.2 or tlsv1.3'
+            cand --psk 'Pre-shared key in hexadecimal; switches TLS on'
+            cand --psk-identity 'Identity that belongs to the pre-shared key'
+            cand --tls-alpn 'Application protocol to offer (ALPN)'
+            cand --tls-engine 'OpenSSL engine'
+            cand --tls-engine-kpass-sha1 'SHA-1 of the engine''s key password'
+            cand --tls-keylog 'Append the session keys to this file'
+            cand --latency 'Print how long the reply took'
+            cand -n 'Send a message without payload'
+            cand --null-message 'Send a message without payload'
+            cand -s 'Send all of the standard input as one message'
+            cand --stdin-file 'Send all of the standard input as one message'
+            cand -R 'Leave out retained messages'
+            cand --retain-as-published 'Keep the RETAIN flag as it was published (MQTT 5)'
+            cand -v 'Print the topic before the payload'
+            cand --verbose 'Print the topic before the payload'
+            cand -N 'Print no line end after a message'
+            cand --pretty 'Indent JSON'
+            cand --ws 'Use WebSocket'
+            cand -S 'Find the broker by DNS SRV records of the host''s domain'
+            cand --nodelay 'Send small packets at once (TCP_NODELAY)'
+            cand -c 'Keep the session of this client identifier (Clean Start 0)'
+            cand --disable-clean-session 'Keep the session of this client identifier (Clean Start 0)'
+            cand -d 'Print each packet that is sent and received'
+            cand --debug 'Print each packet that is sent and received'
+            cand --quiet 'Print no error at run time'
+            cand --strict 'Speak exactly as mosquitto''s programs do; must be the first argument'
+            cand --help 'Print this help'
+            cand --version 'Print the version'
+            cand --will-retain 'Let the broker retain the will'
+            cand --tls-use-os-certs 'Trust the system''s certificates; switches TLS on'
+            cand --insecure 'Do not check that the certificate names the host'
+            cand --no-tls 'Use no TLS, whatever the other options say'
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,86 @@
+module completions {
+
+  def "nu-complete culex-rr qos" [] {
+    [ "0" "1" "2" ]
+  }
+
+  def "nu-complete culex-rr retain_handling" [] {
+    [ "always" "new" "never" ]
+  }
+
+  def "nu-complete culex-rr protocol_version" [] {
+    [ "mqttv31" "31" "mqttv311" "311" "mqttv5" "5" ]
+  }
+
+  def "nu-complete culex-rr will_qos" [] {
+    [ "0" "1" "2" ]
+  }
+
+  # Send a request over an MQTT broker and print the reply
+  export extern culex-rr [
+    -e: string                # Topic on which the reply is expected
+    --latency                 # Print how long the reply took
+    --topic(-t): string       # Topic to publish to
+    --message(-m): string     # Payload
+    --file(-f): string        # Send a file as one message
+    --null-message(-n)        # Send a message without payload
+    --stdin-file(-s)          # Send all of the standard input as one message
+    --qos(-q): string@"nu-complete culex-rr qos" # Quality of Service
+    -R                        # Leave out retained messages
+    --retain-as-published     # Keep the RETAIN flag as it was published (MQTT 5)
+    --retain-handling: string@"nu-complete culex-rr retain_handling" # When the broker sends retained messages (MQTT 5)
+    -W: string                # End after this many seconds, with status 27
+    --verbose(-v)             # Print the topic before the payload
+    -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
+    -N                        # Print no line end after a message
+    --pretty                  # Indent JSON
+    --host(-h): string        # Host of the broker
+    --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
+    --url(-L): string         # Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic
+    --unix: string            # Connect through this unix socket
+    --ws                      # Use WebSocket
+    --proxy: string           # Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]
+    -S                        # Find the broker by DNS SRV records of the host's domain
+    -A: string                # Local address to connect from
+    --nodelay                 # Send small packets at once (TCP_NODELAY)
+    --id(-i): string          # Client Identifier; without one the broker assigns it
+    --id-prefix(-I): string   # Client Identifier made of this prefix and the process number
+    --disable-clean-session(-c) # Keep the session of this client identifier (Clean Start 0)
+    -x: string                # Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever
+    --keepalive(-k): string   # Keep Alive in seconds, 5 to 65535
+    --protocol-version(-V): string@"nu-complete culex-rr protocol_version" # Version of the protocol
+    --username(-u): string    # User Name
+    --pw(-P): string          # Password
+    -M: string                # Most messages in flight at once
+    --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
+    -o: string                # Read options from this file, one a line, in place of the default file
+    --debug(-d)               # Print each packet that is sent and received
+    --quiet                   # Print no error at run time
+    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
+    --help                    # Print this help
+    --version                 # Print the version
+    --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
+    --will-payload: string    # Payload of the will
+    --will-qos: string@"nu-complete culex-rr will_qos" # Quality of Service of the will
+    --will-retain             # Let the broker retain the will
+    --cafile: path            # File with trusted CA certificates; switches TLS on
+    --capath: path            # Directory with trusted CA certificates; switches TLS on
+    --tls-use-os-certs        # Trust the system's certificates; switches TLS on
+    --cert: path              # File with the client certificate
+    --key: path               # File with the client's private key
+    --keyform: string         # Form of the private key: pem or engine
+    --ciphers: string         # Ciphers to offer
+    --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3
+    --insecure                # Do not check that the certificate names the host
+    --psk: string             # Pre-shared key in hexadecimal; switches TLS on
+    --psk-identity: string    # Identity that belongs to the pre-shared key
+    --tls-alpn: string        # Application protocol to offer (ALPN)
+    --tls-engine: string      # OpenSSL engine
+    --tls-engine-kpass-sha1: string # SHA-1 of the engine's key password
+    --tls-keylog: path        # Append the session keys to this file
+    --no-tls                  # Use no TLS, whatever the other options say
+  ]
+
+}
+
+export use completions *
