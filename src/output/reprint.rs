@@ -82,8 +82,13 @@ impl Reader<'_> {
     /// The longest front that strtod reads: `01`, `1.` and `-.5` are numbers too.
     fn number(&mut self, writer: &mut JsonWriter<'_>) -> Result<(), NotJson> {
         let (number, rest) = self.rest.split_at(number_length(self.rest));
-        let number = std::str::from_utf8(number).map_err(|_| NotJson)?;
-        put_json_number(writer.out, number.parse().map_err(|_| NotJson)?);
+        match plain_decimal(number) {
+            Some(shortest) => writer.out.extend_from_slice(shortest),
+            None => {
+                let number = std::str::from_utf8(number).map_err(|_| NotJson)?;
+                put_json_number(writer.out, number.parse().map_err(|_| NotJson)?);
+            }
+        }
         self.rest = rest;
         Ok(())
     }
@@ -228,6 +233,27 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), NotJson> {
         text.strip_prefix(b"\\u").and_then(|text| text.split_at_checked(4)).ok_or(NotJson)?;
     let unit = places.iter().try_fold(0, |unit, &place| Some(unit << 4 | char::from(place).to_digit(16)?));
     Ok((unit.unwrap_or(0), rest))
+}
+
+/// What `number` prints as, when that can be seen without making a double of it: up to 15 significant digits survive one,
+/// so a plain decimal loses the zeros at its end and nothing else.
+fn plain_decimal(number: &[u8]) -> Option<&[u8]> {
+    const DIGITS_MAX: usize = 15;
+    let digits = number.strip_prefix(b"-").unwrap_or(number);
+    if digits.len() > DIGITS_MAX || digits.iter().any(|byte| !byte.is_ascii_digit() && *byte != b'.') {
+        return None;
+    }
+    let point = digits.iter().position(|&byte| byte == b'.');
+    // A leading zero would be dropped, and a value below one may need an exponent.
+    if !matches!(digits.first(), Some(b'1'..=b'9')) {
+        return None;
+    }
+    if point.is_none() {
+        return Some(number);
+    }
+    let last = number.iter().rposition(|&byte| byte != b'0')?;
+    let end = if number[last] == b'.' { last } else { last + 1 };
+    Some(&number[..end])
 }
 
 /// How many bytes of `text` strtod takes for a decimal number; 0 for none.
