@@ -26,7 +26,6 @@ complete -c culex-pub -s u -l username -d 'User Name' -r
 complete -c culex-pub -s P -l pw -d 'Password' -r
 complete -c culex-pub -s M -d 'Most messages in flight at once' -r
 complete -c culex-pub -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
-complete -c culex-pub -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex-pub -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
 complete -c culex-pub -l will-payload -d 'Payload of the will' -r
 complete -c culex-pub -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
@@ -45,6 +44,7 @@ complete -c culex-pub -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex-pub -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex-pub -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex-pub -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex-pub -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex-pub -s l -l stdin-line -d 'Send each line of the standard input as a message'
 complete -c culex-pub -s n -l null-message -d 'Send a message without payload'
 complete -c culex-pub -s s -l stdin-file -d 'Send all of the standard input as one message'
@@ -53,12 +53,12 @@ complete -c culex-pub -l ws -d 'Use WebSocket'
 complete -c culex-pub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-pub -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex-pub -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-pub -l will-retain -d 'Let the broker retain the will'
+complete -c culex-pub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex-pub -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex-pub -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex-pub -s d -l debug -d 'Print each packet that is sent and received'
 complete -c culex-pub -l quiet -d 'Print no error at run time'
 complete -c culex-pub -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex-pub -l help -d 'Print this help'
 complete -c culex-pub -l version -d 'Print the version'
-complete -c culex-pub -l will-retain -d 'Let the broker retain the will'
-complete -c culex-pub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
-complete -c culex-pub -l insecure -d 'Do not check that the certificate names the host'
-complete -c culex-pub -l no-tls -d 'Use no TLS, whatever the other options say'

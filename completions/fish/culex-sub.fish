@@ -31,7 +31,6 @@ complete -c culex-sub -s u -l username -d 'User Name' -r
 complete -c culex-sub -s P -l pw -d 'Password' -r
 complete -c culex-sub -s M -d 'Most messages in flight at once' -r
 complete -c culex-sub -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
-complete -c culex-sub -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex-sub -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
 complete -c culex-sub -l will-payload -d 'Payload of the will' -r
 complete -c culex-sub -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
@@ -50,6 +49,7 @@ complete -c culex-sub -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex-sub -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex-sub -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex-sub -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex-sub -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex-sub -s R -d 'Leave out retained messages'
 complete -c culex-sub -l retained-only -d 'Print only retained messages and end at the first other one'
 complete -c culex-sub -l remove-retained -d 'Clear each retained message that arrives, then print it'
@@ -64,12 +64,12 @@ complete -c culex-sub -l ws -d 'Use WebSocket'
 complete -c culex-sub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-sub -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex-sub -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-sub -l will-retain -d 'Let the broker retain the will'
+complete -c culex-sub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex-sub -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex-sub -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex-sub -s d -l debug -d 'Print each packet that is sent and received'
 complete -c culex-sub -l quiet -d 'Print no error at run time'
 complete -c culex-sub -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex-sub -l help -d 'Print this help'
 complete -c culex-sub -l version -d 'Print the version'
-complete -c culex-sub -l will-retain -d 'Let the broker retain the will'
-complete -c culex-sub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
-complete -c culex-sub -l insecure -d 'Do not check that the certificate names the host'
-complete -c culex-sub -l no-tls -d 'Use no TLS, whatever the other options say'

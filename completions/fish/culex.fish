@@ -59,7 +59,6 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -s u -l username -d 'Us
 complete -c culex -n "__fish_culex_using_subcommand pub" -s P -l pw -d 'Password' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
-complete -c culex -n "__fish_culex_using_subcommand pub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l will-payload -d 'Payload of the will' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
@@ -78,6 +77,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-alpn -d 'Applica
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s l -l stdin-line -d 'Send each line of the standard input as a message'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s n -l null-message -d 'Send a message without payload'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s s -l stdin-file -d 'Send all of the standard input as one message'
@@ -86,15 +86,15 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l ws -d 'Use WebSocket
 complete -c culex -n "__fish_culex_using_subcommand pub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s d -l debug -d 'Print each packet that is sent and received'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l quiet -d 'Print no error at run time'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l version -d 'Print the version'
-complete -c culex -n "__fish_culex_using_subcommand pub" -l will-retain -d 'Let the broker retain the will'
-complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
-complete -c culex -n "__fish_culex_using_subcommand pub" -l insecure -d 'Do not check that the certificate names the host'
-complete -c culex -n "__fish_culex_using_subcommand pub" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s U -l unsubscribe -d 'Topic filter to unsubscribe from; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s T -l filter-out -d 'Topic filter of messages to leave out; may be repeated' -r
@@ -128,7 +128,6 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -s u -l username -d 'Us
 complete -c culex -n "__fish_culex_using_subcommand sub" -s P -l pw -d 'Password' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
-complete -c culex -n "__fish_culex_using_subcommand sub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l will-payload -d 'Payload of the will' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
@@ -147,6 +146,7 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-alpn -d 'Applica
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s R -d 'Leave out retained messages'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l retained-only -d 'Print only retained messages and end at the first other one'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l remove-retained -d 'Clear each retained message that arrives, then print it'
@@ -161,15 +161,15 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l ws -d 'Use WebSocket
 complete -c culex -n "__fish_culex_using_subcommand sub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand sub" -s d -l debug -d 'Print each packet that is sent and received'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l quiet -d 'Print no error at run time'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l version -d 'Print the version'
-complete -c culex -n "__fish_culex_using_subcommand sub" -l will-retain -d 'Let the broker retain the will'
-complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
-complete -c culex -n "__fish_culex_using_subcommand sub" -l insecure -d 'Do not check that the certificate names the host'
-complete -c culex -n "__fish_culex_using_subcommand sub" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s e -d 'Topic on which the reply is expected' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s t -l topic -d 'Topic to publish to' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s m -l message -d 'Payload' -r
@@ -202,7 +202,6 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -s u -l username -d 'Use
 complete -c culex -n "__fish_culex_using_subcommand rr" -s P -l pw -d 'Password' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l will-payload -d 'Payload of the will' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
@@ -221,6 +220,7 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-alpn -d 'Applicat
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l latency -d 'Print how long the reply took'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s n -l null-message -d 'Send a message without payload'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s s -l stdin-file -d 'Send all of the standard input as one message'
@@ -233,15 +233,15 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l ws -d 'Use WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s d -l debug -d 'Print each packet that is sent and received'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l quiet -d 'Print no error at run time'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l version -d 'Print the version'
-complete -c culex -n "__fish_culex_using_subcommand rr" -l will-retain -d 'Let the broker retain the will'
-complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
-complete -c culex -n "__fish_culex_using_subcommand rr" -l insecure -d 'Do not check that the certificate names the host'
-complete -c culex -n "__fish_culex_using_subcommand rr" -l no-tls -d 'Use no TLS, whatever the other options say'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

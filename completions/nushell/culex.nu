@@ -48,12 +48,6 @@ module completions {
     --pw(-P): string          # Password
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
-    -o: string                # Read options from this file, one a line, in place of the default file
-    --debug(-d)               # Print each packet that is sent and received
-    --quiet                   # Print no error at run time
-    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
-    --help                    # Print this help
-    --version                 # Print the version
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
     --will-payload: string    # Payload of the will
     --will-qos: string@"nu-complete culex pub will_qos" # Quality of Service of the will
@@ -74,6 +68,12 @@ module completions {
     --tls-engine-kpass-sha1: string # SHA-1 of the engine's key password
     --tls-keylog: path        # Append the session keys to this file
     --no-tls                  # Use no TLS, whatever the other options say
+    -o: string                # Read options from this file, one a line, in place of the default file
+    --debug(-d)               # Print each packet that is sent and received
+    --quiet                   # Print no error at run time
+    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
+    --help                    # Print this help
+    --version                 # Print the version
   ]
 
   def "nu-complete culex sub qos" [] {
@@ -132,12 +132,6 @@ module completions {
     --pw(-P): string          # Password
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
-    -o: string                # Read options from this file, one a line, in place of the default file
-    --debug(-d)               # Print each packet that is sent and received
-    --quiet                   # Print no error at run time
-    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
-    --help                    # Print this help
-    --version                 # Print the version
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
     --will-payload: string    # Payload of the will
     --will-qos: string@"nu-complete culex sub will_qos" # Quality of Service of the will
@@ -158,6 +152,12 @@ module completions {
     --tls-engine-kpass-sha1: string # SHA-1 of the engine's key password
     --tls-keylog: path        # Append the session keys to this file
     --no-tls                  # Use no TLS, whatever the other options say
+    -o: string                # Read options from this file, one a line, in place of the default file
+    --debug(-d)               # Print each packet that is sent and received
+    --quiet                   # Print no error at run time
+    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
+    --help                    # Print this help
+    --version                 # Print the version
   ]
 
   def "nu-complete culex rr qos" [] {
@@ -213,12 +213,6 @@ module completions {
     --pw(-P): string          # Password
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
-    -o: string                # Read options from this file, one a line, in place of the default file
-    --debug(-d)               # Print each packet that is sent and received
-    --quiet                   # Print no error at run time
-    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
-    --help                    # Print this help
-    --version                 # Print the version
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
     --will-payload: string    # Payload of the will
     --will-qos: string@"nu-complete culex rr will_qos" # Quality of Service of the will
@@ -239,6 +233,12 @@ module completions {
     --tls-engine-kpass-sha1: string # SHA-1 of the engine's key password
     --tls-keylog: path        # Append the session keys to this file
     --no-tls                  # Use no TLS, whatever the other options say
+    -o: string                # Read options from this file, one a line, in place of the default file
+    --debug(-d)               # Print each packet that is sent and received
+    --quiet                   # Print no error at run time
+    --strict                  # Speak exactly as mosquitto's programs do; must be the first argument
+    --help                    # Print this help
+    --version                 # Print the version
   ]
 
   def "nu-complete culex completions shell" [] {

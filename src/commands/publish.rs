@@ -31,7 +31,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(invocation) => invocation,
         Err(ending) => return ending.report(),
     };
-    let quiet = invocation.draft.connection.quiet;
+    let quiet = invocation.draft.general.quiet;
     match prepare(&invocation) {
         Ok(Some((plan, source))) => {
             let face = invocation.caller.face;

@@ -35,7 +35,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(invocation) => invocation,
         Err(ending) => return ending.report(),
     };
-    let quiet = invocation.draft.connection.quiet;
+    let quiet = invocation.draft.general.quiet;
     let (plan, payload) = match prepare(&invocation) {
         Ok(Some(prepared)) => prepared,
         Ok(None) => return invocation.ending(Fault::TopicMessageAndResponse).report(),

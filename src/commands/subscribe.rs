@@ -32,7 +32,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(invocation) => invocation,
         Err(ending) => return ending.report(),
     };
-    let quiet = invocation.draft.connection.quiet;
+    let quiet = invocation.draft.general.quiet;
     let failure = match SubscribePlan::new(&invocation.draft, std::process::id()) {
         Ok(plan) => super::block_on(Subscriber::subscribe(plan, invocation.caller.face))
             .unwrap_or_else(|error| Failure::of_system(&error)),

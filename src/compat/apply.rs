@@ -27,14 +27,14 @@ pub(crate) fn check_before_value(walker: &Walker<'_>, id: &str) -> Result<(), Fa
 
 /// An option without a value.
 pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
-    let Draft { connection, will, tls, message, subscription, output, request } = &mut walker.draft;
+    let Draft { connection, general, will, tls, message, subscription, output, request } = &mut walker.draft;
     match id {
         "websocket" => connection.websocket = true,
         "srv" => connection.srv = true,
         "nodelay" => connection.nodelay = true,
         "disable_clean_session" => connection.disable_clean_session = true,
-        "debug" => connection.debug = true,
-        "quiet" => connection.quiet = true,
+        "debug" => general.debug = true,
+        "quiet" => general.quiet = true,
         "will_retain" => will.will_retain = true,
         "insecure" => tls.insecure = true,
         "tls_use_os_certs" => tls.tls_use_os_certs = true,

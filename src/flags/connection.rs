@@ -52,7 +52,7 @@ pub struct Connection {
     #[arg(short, long, value_name = "seconds", default_value = "60", help_heading = "Session")]
     pub keepalive: Option<u16>,
     /// Version of the protocol
-    #[arg(short = 'V', long, value_name = "version", value_parser = value::version(), default_value = "311", help_heading = "Session")]
+    #[arg(short = 'V', long, value_name = "31|311|5", value_parser = value::version(), hide_possible_values = true, default_value = "311", help_heading = "Session")]
     pub protocol_version: Option<ProtocolVersion>,
     /// User Name
     #[arg(short, long, value_name = "name", value_parser = value::bytes, help_heading = "Session")]
@@ -72,24 +72,6 @@ pub struct Connection {
     /// A `--url` had no topic, so it must come from elsewhere.
     #[arg(skip)]
     pub url_without_topic: bool,
-    /// Read options from this file, one a line, in place of the default file
-    #[arg(short = 'o', value_name = "file", value_parser = value::elsewhere, help_heading = "General")]
-    pub options_file: Option<Elsewhere>,
-    /// Print each packet that is sent and received
-    #[arg(short, long, help_heading = "General")]
-    pub debug: bool,
-    /// Print no error at run time
-    #[arg(long, help_heading = "General")]
-    pub quiet: bool,
-    /// Speak exactly as mosquitto's programs do; must be the first argument
-    #[arg(long, help_heading = "General")]
-    pub strict: bool,
-    /// Print this help
-    #[arg(long, help_heading = "General")]
-    pub help: bool,
-    /// Print the version
-    #[arg(long, help_heading = "General")]
-    pub version: bool,
 }
 
 impl Connection {

@@ -47,7 +47,7 @@ pub struct Message {
     #[arg(skip)]
     pub source: Option<MessageSource>,
     /// Quality of Service
-    #[arg(short, long, value_name = "0|1|2", value_parser = value::qos(), default_value = "0")]
+    #[arg(short, long, value_name = "0|1|2", value_parser = value::qos(), hide_possible_values = true, default_value = "0")]
     pub qos: Option<Qos>,
     /// Let the broker retain the message
     #[arg(short, long)]

@@ -5,18 +5,19 @@
 //! they are seen. [`plan`] turns a checked [`Draft`] into the configurations of the rooms to the left.
 
 mod connection;
+mod general;
 mod message;
 mod output;
+pub mod plan;
 pub mod programs;
 mod request;
-
-pub mod plan;
 mod subscription;
 mod tls;
 mod value;
 mod will;
 
 pub use connection::{Connection, PropertyLists};
+pub use general::General;
 pub use message::{Message, MessageSource};
 pub use output::Output;
 pub use request::Request;
@@ -43,6 +44,8 @@ pub enum Tool {
 pub struct Draft {
     /// How to reach the broker and as whom.
     pub connection: Connection,
+    /// What every program has.
+    pub general: General,
     /// The Will Message.
     pub will: WillFlags,
     /// Encryption.
@@ -85,8 +88,9 @@ impl Tool {
             Self::Subscribe => Output::augment_args(Subscription::augment_args(command)),
             Self::Request => request_command(command),
         };
+        let command = Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)));
         // The groups would leave their own words there.
-        Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command))).about(self.about())
+        General::augment_args(command).about(self.about())
     }
 
     const fn about(self) -> &'static str {

@@ -180,7 +180,7 @@ impl ClientPlan {
         let session = session::Config {
             connect,
             inflight_max: u16::try_from(inflight_max).unwrap_or(u16::MAX),
-            trace: connection.debug,
+            trace: draft.general.debug,
             ..session::Config::default()
         };
         session.check().map_err(PlanError::Connect)?;
@@ -188,8 +188,8 @@ impl ClientPlan {
             target: target(draft)?,
             session,
             disconnect_properties: draft.connection.properties.disconnect.clone(),
-            quiet: connection.quiet,
-            debug: connection.debug,
+            quiet: draft.general.quiet,
+            debug: draft.general.debug,
         })
     }
 

@@ -18,7 +18,7 @@ pub struct Subscription {
     #[arg(short = 'T', long = "filter-out", value_name = "filter", value_parser = value::text, action = ArgAction::Append)]
     pub filter_out: Vec<Text>,
     /// Highest Quality of Service
-    #[arg(short, long, value_name = "0|1|2", value_parser = value::qos(), default_value = "0")]
+    #[arg(short, long, value_name = "0|1|2", value_parser = value::qos(), hide_possible_values = true, default_value = "0")]
     pub qos: Option<Qos>,
     /// Leave out retained messages
     #[arg(short = 'R')]

@@ -16,7 +16,7 @@ pub struct WillFlags {
     #[arg(long = "will-payload", value_name = "payload", value_parser = value::bytes)]
     pub will_payload: Option<Bytes>,
     /// Quality of Service of the will
-    #[arg(long = "will-qos", value_name = "0|1|2", value_parser = value::qos(), default_value = "0")]
+    #[arg(long = "will-qos", value_name = "0|1|2", value_parser = value::qos(), hide_possible_values = true, default_value = "0")]
     pub will_qos: Option<Qos>,
     /// Let the broker retain the will
     #[arg(long = "will-retain")]
