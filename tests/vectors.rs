@@ -215,8 +215,8 @@ fn the_row_of_each_good_packet_gives_the_same_in_one_block_with_others() {
 }
 
 #[test]
-fn a_skipped_frame_has_no_body_and_the_next_packet_is_whole() {
-    let stream = [&[0x30, 5, 0, 1, b'a', b'x', b'y'][..], &[0xC0, 0]].concat();
+fn a_skipped_frame_keeps_what_answers_it_and_the_next_packet_is_whole() {
+    let stream = [&[0x32, 9, 0, 1, b'a', 0, 7, b'w', b'x', b'y', b'z'][..], &[0xC0, 0]].concat();
     for block_length in 1..=stream.len() {
         let mut reader = FrameReader::default();
         let mut seen = Vec::new();
@@ -227,9 +227,10 @@ fn a_skipped_frame_has_no_body_and_the_next_packet_is_whole() {
                 _ => Verdict::Accept,
             };
             while let Some(Frame { header, body, is_skipped, .. }) = reader.next_frame(judge).unwrap() {
-                seen.push((header.first, body.len(), is_skipped));
+                seen.push((header.first, body.to_vec(), is_skipped));
             }
         }
-        assert_eq!(seen, [(0x30, 0, true), (0xC0, 0, false)], "blocks of {block_length}");
+        let kept = vec![0, 1, b'a', 0, 7];
+        assert_eq!(seen, [(0x32, kept, true), (0xC0, vec![], false)], "blocks of {block_length}");
     }
 }

@@ -111,9 +111,11 @@ impl Broker {
         session.ends = Time::MAX;
         session.in_flight.rewind();
         session.received.restart_count();
+        self.statistics.clients_connected_ever += 1;
         self.statistics.sessions_connected += 1;
         self.statistics.sessions_connected_maximum =
             self.statistics.sessions_connected_maximum.max(self.statistics.sessions_connected);
+        self.record_session(key);
     }
 
     /// CONNACK with what the client must know, in mosquitto's order; what it lacks has the default of the standard.

@@ -31,15 +31,18 @@ impl Broker {
         };
         match packet_type {
             PacketType::Puback => {
-                if session.in_flight.puback(identifier).is_some() {
+                if let Some(entry) = session.in_flight.puback(identifier) {
+                    self.record_done(key, entry.number);
                     self.pump(key);
                 }
             }
             PacketType::Pubrec => match session.in_flight.pubrec(identifier, packet.reason.is_error()) {
-                Found::Ended => {
+                Found::Ended(number) => {
+                    self.record_done(key, number);
                     self.pump(key);
                 }
-                Found::GoesOn => {
+                Found::GoesOn(number) => {
+                    self.record_released(key, number);
                     self.acknowledge(id, PacketType::Pubrel, identifier, ReasonCode::SUCCESS, "");
                 }
                 Found::Unknown => {
@@ -52,13 +55,17 @@ impl Broker {
             },
             PacketType::Pubrel => {
                 let is_known = session.received.close(identifier);
+                if is_known {
+                    self.record_received(key, identifier, false);
+                }
 
                 let reason =
                     if is_known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
                 self.acknowledge(id, PacketType::Pubcomp, identifier, reason, "no such publish");
             }
             _ => {
-                if session.in_flight.pubcomp(identifier).is_some() {
+                if let Some(entry) = session.in_flight.pubcomp(identifier) {
+                    self.record_done(key, entry.number);
                     self.pump(key);
                 }
             }

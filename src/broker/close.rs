@@ -138,6 +138,7 @@ impl Broker {
         }
         session.in_flight.release();
         session.received.release();
+        self.record_session(key);
     }
 
     /// Ends the session if it is due, else arms its timer.
@@ -171,6 +172,7 @@ impl Broker {
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
+        self.record_session_end(&session.client_identifier);
         let filters = std::mem::take(&mut session.filters);
         self.subscriptions.remove_session(key, filters.iter().map(|filter| &**filter));
         self.hand_on(&mut session);
@@ -184,7 +186,7 @@ impl Broker {
     fn hand_on(&mut self, session: &mut Session) {
         let in_flight = session.in_flight.drain().into_iter().filter_map(|entry| {
             let message = entry.message.filter(|_| entry.qos == Qos::AtLeastOnce)?;
-            Some(Delivery { message, origin: entry.origin, qos: entry.qos, retain: entry.retain })
+            Some(Delivery { message, origin: entry.origin, number: 0, qos: entry.qos, retain: entry.retain })
         });
         let queued = session.queue.drain().into_iter().filter(|delivery| delivery.qos != Qos::AtMostOnce);
         let shared: Vec<Delivery> = in_flight
@@ -209,7 +211,7 @@ impl Broker {
         let length = delivery.message.payload.len() + delivery.message.topic.len();
         if let Some(target) = group.and_then(|group| self.choose_member(group, length, NO_SESSION)) {
             let qos = target.qos.min(delivery.message.qos);
-            self.give(target.session, Delivery { origin: target.origin, qos, ..delivery });
+            self.give(target.session, Delivery { origin: target.origin, number: 0, qos, ..delivery });
         }
     }
 

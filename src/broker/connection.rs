@@ -85,6 +85,10 @@ pub(super) struct Details {
     pub(super) connect: Option<Box<crate::packet::Connect>>,
     /// Blocks that arrived while the verdict was awaited.
     pub(super) held: Vec<Bytes>,
+    /// Bytes whose promise has been committed; they go before `outgoing`.
+    pub(super) released: Transmit,
+    /// How many parts of what was to go out wait for a commit.
+    pub(super) sealed_count: usize,
     /// Whether a re-authentication is under way.
     pub(super) is_authenticating_again: bool,
 }
@@ -111,6 +115,8 @@ pub(super) struct Connection {
     pub(super) packet_bytes_max: u32,
     pub(super) reader: FrameReader,
     pub(super) outgoing: Transmit,
+    /// The change that must be committed before `outgoing` may go.
+    pub(super) promise: u64,
     pub(super) last_received: Time,
     /// The moment for which a timer is armed.
     pub(super) timer: Time,
@@ -137,6 +143,7 @@ impl Connection {
             packet_bytes_max: u32::MAX,
             reader: FrameReader::default(),
             outgoing: Transmit::new(),
+            promise: 0,
             last_received: now,
             timer: Time::MAX,
             incoming_aliases: IncomingAliases::default(),

@@ -84,6 +84,7 @@ impl Broker {
             let delivery = Delivery {
                 message: passing.share(),
                 origin: target.origin.clone(),
+                number: 0,
                 qos: Qos::AtMostOnce,
                 retain,
             };
@@ -126,8 +127,10 @@ impl Broker {
             self.enqueue(target, passing, qos, retain);
             return;
         }
-        let delivery = Delivery { message: passing.share(), origin: target.origin.clone(), qos, retain };
-        if delivery.origin.is_some() || connection.outgoing_aliases.is_allowed() {
+        let delivery =
+            Delivery { message: passing.share(), origin: target.origin.clone(), number: 0, qos, retain };
+        if delivery.origin.is_some() || connection.outgoing_aliases.is_allowed() || self.config.events.changes
+        {
             self.send_delivery(target.session, delivery);
             return;
         }
@@ -159,19 +162,32 @@ impl Broker {
     /// Lets a message wait, or drops it when the bounds are reached.
     #[cold]
     fn enqueue(&mut self, target: &Target, passing: &mut Passing<'_>, qos: Qos, retain: bool) {
-        let delivery = Delivery { message: passing.share(), origin: target.origin.clone(), qos, retain };
+        let delivery =
+            Delivery { message: passing.share(), origin: target.origin.clone(), number: 0, qos, retain };
         self.enqueue_delivery(target.session, delivery);
     }
 
-    pub(super) fn enqueue_delivery(&mut self, key: SessionKey, delivery: Delivery) {
+    pub(super) fn enqueue_delivery(&mut self, key: SessionKey, mut delivery: Delivery) {
+        self.record_queued(key, &mut delivery);
+        let number = delivery.number;
+        let mut expired = Vec::new();
         let bounds =
             Bounds { messages_max: self.config.max_queued_messages, bytes_max: self.config.max_queued_bytes };
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        if session.queue.push(delivery, bounds, self.now).is_ok() {
+        let is_full = session.queue.push(delivery, bounds, self.now, &mut expired).is_err();
+        for number in expired {
+            self.statistics.messages_expired += 1;
+            self.record_done(key, number);
+        }
+        if !is_full {
             return;
         }
+        self.record_done(key, number);
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         self.statistics.messages_dropped += 1;
         if !std::mem::replace(&mut session.is_dropping, true) {
             self.tell_session(Topics::NOTICES, key, || Fact::MessagesDropped);
@@ -217,9 +233,8 @@ impl Broker {
         if session.in_flight.has_unsent() {
             return session.in_flight.may_resend(connection.window);
         }
-        while session.queue.front().is_some_and(|first| first.message.is_expired(self.now)) {
-            session.queue.pop();
-            self.statistics.messages_expired += 1;
+        if session.queue.front().is_some_and(|first| first.message.is_expired(self.now)) {
+            return self.drop_expired(key) && self.may_send_next(key);
         }
         session.queue.front().is_some_and(|first| {
             first.qos == Qos::AtMostOnce
@@ -227,8 +242,27 @@ impl Broker {
         })
     }
 
+    /// Drops what has expired from the front of the queue; returns whether anything was.
+    #[cold]
+    fn drop_expired(&mut self, key: SessionKey) -> bool {
+        let now = self.now;
+        let mut numbers = Vec::new();
+        if let Some(session) = self.sessions.get_mut(key) {
+            while session.queue.front().is_some_and(|first| first.message.is_expired(now)) {
+                numbers.extend(session.queue.pop().map(|delivery| delivery.number));
+            }
+        }
+        for &number in &numbers {
+            self.record_done(key, number);
+        }
+        self.statistics.messages_expired += numbers.len() as u64;
+        !numbers.is_empty()
+    }
+
     /// Sends one message for the first time, in the form that this client needs.
-    pub(super) fn send_delivery(&mut self, key: SessionKey, delivery: Delivery) {
+    pub(super) fn send_delivery(&mut self, key: SessionKey, mut delivery: Delivery) {
+        self.record_queued(key, &mut delivery);
+        let number = delivery.number;
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -241,13 +275,16 @@ impl Broker {
         if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
             // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
             self.statistics.messages_dropped += 1;
+            self.record_done(key, number);
             return;
         }
         if delivery.qos != Qos::AtMostOnce {
             let Some(identifier) = session.in_flight.push(delivery) else {
+                self.record_done(key, number);
                 return;
             };
             form.identifier = Some(identifier);
+            self.record_sent(key, number, identifier);
         }
         self.send_form(key, form, &message);
     }
@@ -268,6 +305,7 @@ impl Broker {
         let delivery = Delivery {
             message: Arc::clone(message),
             origin: entry.origin.clone(),
+            number: entry.number,
             qos: entry.qos,
             retain: entry.retain,
         };
@@ -277,6 +315,7 @@ impl Broker {
         if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
             self.statistics.messages_dropped += 1;
             session.in_flight.abandon(entry.identifier);
+            self.record_done(key, entry.number);
             return;
         }
         self.send_form(key, form, message);

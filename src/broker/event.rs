@@ -1,5 +1,6 @@
 //! What the broker tells its owner: facts for the journal, and requests that are answered later.
 
+use super::change::Change;
 use super::connection::ConnectionId;
 use crate::journal;
 use crate::packet::{ReasonCode, Text};
@@ -40,6 +41,13 @@ impl BitOr for EventMask {
 pub enum Event {
     /// A fact for the journal.
     Journal(journal::Entry),
+    /// Something that must survive a restart has changed; see [`super::Broker::handle_committed`].
+    Change {
+        /// Counts the changes from 1.
+        sequence: u64,
+        /// What changed.
+        change: Change,
+    },
     /// A client wants in, or goes on with an authentication; answer with [`super::Broker::handle_authenticated`].
     Authenticate {
         /// The connection to answer for.

@@ -19,6 +19,8 @@ pub(super) struct Origin {
 pub(super) struct Delivery {
     pub(super) message: Arc<Message>,
     pub(super) origin: Option<Arc<Origin>>,
+    /// Its number in the change log; 0 when it is not told there.
+    pub(super) number: u64,
     pub(super) qos: Qos,
     pub(super) retain: bool,
 }
@@ -38,6 +40,8 @@ pub(super) struct Entry {
     /// Gone once PUBREC has come.
     pub(super) message: Option<Arc<Message>>,
     pub(super) origin: Option<Arc<Origin>>,
+    /// Its number in the change log; 0 when it is not told there.
+    pub(super) number: u64,
     pub(super) identifier: PacketIdentifier,
     pub(super) qos: Qos,
     pub(super) retain: bool,
@@ -66,10 +70,10 @@ impl Default for InFlight {
 /// What an acknowledgement found.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// The delivery it belongs to, which has now ended.
-    Ended,
-    /// The delivery goes on with PUBREL.
-    GoesOn,
+    /// The delivery with this number, which has now ended.
+    Ended(u64),
+    /// The delivery with this number goes on with PUBREL.
+    GoesOn(u64),
     /// There is none.
     Unknown,
 }
@@ -88,6 +92,7 @@ impl InFlight {
         self.entries.push_back(Entry {
             message: Some(delivery.message),
             origin: delivery.origin,
+            number: delivery.number,
             identifier,
             qos: delivery.qos,
             retain: delivery.retain,
@@ -159,15 +164,14 @@ impl InFlight {
             return Found::Unknown;
         }
         if is_error {
-            self.remove(place);
-            return Found::Ended;
+            return self.remove(place).map_or(Found::Unknown, |entry| Found::Ended(entry.number));
         }
         if let Some(message) = entry.message.take() {
             self.bytes -= message.bytes();
         }
         entry.origin = None;
         entry.stage = Stage::Pubrel;
-        Found::GoesOn
+        Found::GoesOn(entry.number)
     }
 
     /// PUBCOMP: ends a QoS 2 delivery.
@@ -209,6 +213,29 @@ impl InFlight {
     /// Forgets a delivery that this client can never take.
     pub(super) fn abandon(&mut self, identifier: PacketIdentifier) {
         if let Some(place) = self.place(identifier) {
+            self.remove(place);
+        }
+    }
+
+    /// Puts back what a store remembers; it is sent with the next connection.
+    pub(super) fn restore(&mut self, entry: Entry) {
+        self.next = entry.identifier.next();
+        self.bytes += entry.message.as_ref().map_or(0, |message| message.bytes());
+        self.entries.push_back(entry);
+    }
+
+    /// Puts back that PUBREC had come for the delivery with this number.
+    pub(super) fn restore_release(&mut self, number: u64) {
+        let identifier =
+            self.entries.iter().find(|entry| entry.number == number).map(|entry| entry.identifier);
+        if let Some(identifier) = identifier {
+            self.pubrec(identifier, false);
+        }
+    }
+
+    /// Puts back that the delivery with this number had ended.
+    pub(super) fn restore_end(&mut self, number: u64) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.number == number) {
             self.remove(place);
         }
     }

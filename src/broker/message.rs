@@ -146,8 +146,8 @@ impl MessageRef<'_> {
 }
 
 /// A message that stays: queued, in flight, retained, or a will. One exists for all its receivers.
-#[derive(Debug)]
-pub(super) struct Message {
+#[derive(Debug, Eq, PartialEq)]
+pub struct Message {
     pub(super) topic: Text,
     pub(super) payload: Bytes,
     pub(super) properties: Box<[u8]>,
@@ -158,6 +158,65 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// A message as a store remembers it; `properties` are those of a PUBLISH, `deadline` is when it expires.
+    #[must_use]
+    pub fn new(
+        topic: Text,
+        payload: Bytes,
+        properties: PropertiesRef<'_>,
+        qos: Qos,
+        retain: bool,
+        deadline: Time,
+    ) -> Self {
+        let mut scratch = Vec::new();
+        let forwarded = Forwarded::new(properties, Time::ZERO, &mut scratch);
+        Self {
+            topic,
+            payload,
+            expiry_at: forwarded.expiry_at,
+            properties: forwarded.wire.into(),
+            deadline,
+            qos,
+            retain,
+        }
+    }
+
+    /// The Topic Name.
+    #[must_use]
+    pub const fn topic(&self) -> &Text {
+        &self.topic
+    }
+
+    /// The Application Message.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The properties that are forwarded: checked wire bytes in the publisher's order, without their length.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        &self.properties
+    }
+
+    /// With which QoS it was published.
+    #[must_use]
+    pub const fn qos(&self) -> Qos {
+        self.qos
+    }
+
+    /// Whether it was published with RETAIN.
+    #[must_use]
+    pub const fn retain(&self) -> bool {
+        self.retain
+    }
+
+    /// When it expires; [`Time::MAX`] for never.
+    #[must_use]
+    pub const fn deadline(&self) -> Time {
+        self.deadline
+    }
+
     pub(super) fn borrowed(&self) -> MessageRef<'_> {
         MessageRef {
             topic: &self.topic,

@@ -7,7 +7,9 @@ mod acknowledge;
 mod alias;
 mod authenticate;
 mod authorize;
+mod change;
 mod close;
+mod commit;
 mod config;
 mod connect;
 mod connection;
@@ -29,6 +31,7 @@ mod session;
 mod statistics;
 mod subscribe;
 pub mod subscriptions;
+mod sys;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -37,14 +40,17 @@ mod transmit;
 mod will;
 
 pub use authorize::{Authorizer, Client};
+pub use change::{Change, StoredDelivery, StoredSession};
 pub use config::{Config, ListenerConfig};
 pub use connection::{ConnectionId, ConnectionInfo, Progress};
 pub use event::{Authenticated, Authentication, Event, EventMask};
+pub use message::Message;
 pub use statistics::Statistics;
 
 use crate::journal::{CloseReason, Fact, Topics};
 use crate::packet::ReasonCode;
 use crate::time::Time;
+use commit::Sealed;
 use connection::Connections;
 use encode::Frames;
 use output::Output;
@@ -55,6 +61,7 @@ use route::Routes;
 use session::Sessions;
 use std::collections::VecDeque;
 use subscriptions::{SessionKey, Subscriptions};
+use sys::Sys;
 use timer::{Owner, Timers};
 
 /// All connections, sessions and retained messages of one server, as a pure state machine.
@@ -96,6 +103,13 @@ pub struct Broker {
     /// Reused for properties of which something is left out.
     scratch: Vec<u8>,
     is_sweeping: bool,
+    /// The number of the last change told, and of the last one that is stored.
+    sequence: u64,
+    committed: u64,
+    /// What waits for a commit.
+    sealed: Vec<Sealed>,
+    deliveries_recorded: u64,
+    sys: Sys,
 }
 
 impl Broker {
@@ -103,7 +117,7 @@ impl Broker {
     #[must_use]
     pub fn new(config: Config, now: Time) -> Self {
         let random = Random::new(config.seed);
-        Self {
+        let mut broker = Self {
             config,
             now,
             connections: Connections::default(),
@@ -120,7 +134,14 @@ impl Broker {
             listener_counts: Vec::new(),
             scratch: Vec::new(),
             is_sweeping: false,
-        }
+            sequence: 0,
+            committed: 0,
+            sealed: Vec::new(),
+            deliveries_recorded: 0,
+            sys: Sys::default(),
+        };
+        broker.start_sys();
+        broker
     }
 
     /// Takes over a new configuration: limits hold from now on, connections and sessions stay.
@@ -185,6 +206,7 @@ impl Broker {
                     }
                 }
                 Owner::Retained => self.sweep_retained(),
+                Owner::Sys => self.publish_sys(),
             }
         }
     }
@@ -265,7 +287,7 @@ impl Broker {
             Owner::Session(key, serial) => {
                 sessions.get(key).is_some_and(|session| session.serial == serial && session.timer == at)
             }
-            Owner::Retained => true,
+            Owner::Retained | Owner::Sys => true,
         });
     }
 }

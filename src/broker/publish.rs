@@ -9,7 +9,8 @@ use super::retain::RetainedMessage;
 use super::subscriptions::SessionKey;
 use crate::journal::{Fact, PacketFact, Topics};
 use crate::packet::{
-    Frame, PacketIdentifier, PacketType, PropertyIdentifier, PublishRef, Qos, ReasonCode, Sender, Text, topic,
+    Frame, PacketIdentifier, PacketType, PropertyIdentifier, PublishRef, Qos, Reader, ReasonCode, Sender,
+    Text, topic,
 };
 
 impl Broker {
@@ -134,6 +135,7 @@ impl Broker {
             self.acknowledge(id, PacketType::Pubrec, identifier, ReasonCode::SUCCESS, "");
             return Ok(());
         }
+        self.record_received(session, identifier, true);
         // PUBREC goes out before anything that the publisher receives of its own message.
         self.route(session, publish, frame, |broker, is_matched| {
             broker.acknowledge(id, PacketType::Pubrec, identifier, matched(is_matched), "");
@@ -240,7 +242,7 @@ impl Broker {
         self.set_retained(RetainedMessage { message, deadline, source });
     }
 
-    /// A payload over the limit was swallowed; without its body there is no identifier to acknowledge.
+    /// A payload over the limit was swallowed; at QoS 1 and 2 the client is told, on MQTT 5 with 0x83.
     #[cold]
     fn refuse_too_large(&mut self, id: ConnectionId, frame: &Frame<'_>) -> Result<(), Fault> {
         self.statistics.publishes_received += 1;
@@ -248,11 +250,16 @@ impl Broker {
         self.tell(Topics::NOTICES, id, || Fact::PublishTooLarge {
             packet_length: frame.header.packet_length(),
         });
-        let qos = frame.header.first >> 1 & 3;
-        if qos == 0 {
-            return Ok(());
-        }
-        Err(Fault::Reason(ReasonCode::IMPLEMENTATION_SPECIFIC))
+        let answer = match frame.header.first >> 1 & 3 {
+            0 => return Ok(()),
+            1 => PacketType::Puback,
+            _ => PacketType::Pubrec,
+        };
+        let mut reader = Reader::new(frame.body);
+        reader.text()?;
+        let identifier = reader.packet_identifier()?;
+        self.acknowledge(id, answer, identifier, ReasonCode::IMPLEMENTATION_SPECIFIC, "payload is too large");
+        Ok(())
     }
 
     #[cold]

@@ -45,10 +45,20 @@ impl Queue {
     }
 
     /// Appends `delivery` unless the bounds are reached, even without what has expired by `now`.
-    pub(super) fn push(&mut self, delivery: Delivery, bounds: Bounds, now: Time) -> Result<(), Delivery> {
+    ///
+    /// The numbers of those are appended to `expired`.
+    pub(super) fn push(
+        &mut self,
+        delivery: Delivery,
+        bounds: Bounds,
+        now: Time,
+        expired: &mut Vec<u64>,
+    ) -> Result<(), Delivery> {
         let length = delivery.message.bytes();
         if !bounds.allow(self.len() + 1, self.bytes + length) {
-            self.drop_expired(now);
+            let is_expired = |delivery: &&Delivery| delivery.message.is_expired(now);
+            expired.extend(self.deliveries.iter().filter(is_expired).map(|delivery| delivery.number));
+            self.retain(|delivery| !delivery.message.is_expired(now));
             if !bounds.allow(self.len() + 1, self.bytes + length) {
                 return Err(delivery);
             }
@@ -57,10 +67,6 @@ impl Queue {
         self.at_most_once += usize::from(delivery.qos == Qos::AtMostOnce);
         self.deliveries.push_back(delivery);
         Ok(())
-    }
-
-    fn drop_expired(&mut self, now: Time) {
-        self.retain(|delivery| !delivery.message.is_expired(now));
     }
 
     pub(super) fn front(&self) -> Option<&Delivery> {
@@ -88,6 +94,20 @@ impl Queue {
             }
             is_kept
         });
+    }
+
+    /// Puts back what a store remembers, whatever the bounds are now.
+    pub(super) fn restore(&mut self, delivery: Delivery) {
+        self.bytes += delivery.message.bytes();
+        self.deliveries.push_back(delivery);
+    }
+
+    /// Takes out the delivery with this number in the change log.
+    pub(super) fn take(&mut self, number: u64) -> Option<Delivery> {
+        let place = self.deliveries.iter().position(|delivery| delivery.number == number)?;
+        let delivery = self.deliveries.remove(place)?;
+        self.bytes -= delivery.message.bytes();
+        Some(delivery)
     }
 
     /// Takes everything out: the session has ended.

@@ -68,7 +68,9 @@ impl Broker {
         }
         let mut reader = std::mem::take(&mut connection.reader);
         reader.push(block);
+        let sequence = self.sequence;
         self.read_packets(id, reader);
+        self.promise(id, sequence);
     }
 
     /// Handles whole packets until the block is used up, the connection ends or a verdict is awaited.

@@ -60,6 +60,13 @@ impl Received {
         }
     }
 
+    /// Puts back what a store remembers.
+    pub(super) fn restore(&mut self, identifier: PacketIdentifier) {
+        if let Err(place) = self.open.binary_search_by_key(&identifier, |entry| entry.0) {
+            self.open.insert(place, (identifier, false));
+        }
+    }
+
     /// Gives the buffer back while nothing is open.
     pub(super) fn release(&mut self) {
         if self.open.is_empty() {

@@ -63,12 +63,19 @@ impl Broker {
             self.is_sweeping = true;
             self.timers.arm(self.now + SWEEP_INTERVAL, Owner::Retained);
         }
-        self.retained.set(topic, retained);
+        self.record_retained(&topic, Some(&retained));
+        self.statistics.retained_bytes += retained.message.bytes() as u64;
+        if let Some(replaced) = self.retained.set(topic, retained) {
+            self.statistics.retained_bytes -= replaced.message.bytes() as u64;
+        }
     }
 
     /// Forgets what is retained on `topic` [MQTT-3.3.1-6].
     pub(super) fn clear_retained(&mut self, topic: &str) {
-        if self.retained.clear(topic).is_some() {}
+        if let Some(cleared) = self.retained.clear(topic) {
+            self.statistics.retained_bytes -= cleared.message.bytes() as u64;
+            self.record_retained(topic, None);
+        }
     }
 
     /// Clears expired retained messages away; returns whether any may expire later.

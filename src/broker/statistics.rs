@@ -19,6 +19,8 @@ pub struct Statistics {
     pub sessions_expired: u64,
     pub connections_opened: u64,
     pub connections_refused: u64,
+    /// CONNECTs that were accepted.
+    pub clients_connected_ever: u64,
     /// Open connections, with or without CONNECT.
     pub connections: u64,
     pub sessions_connected: u64,
@@ -27,6 +29,8 @@ pub struct Statistics {
     pub subscriptions: u64,
     pub shared_subscriptions: u64,
     pub retained_messages: u64,
+    /// Payload bytes of retained messages.
+    pub retained_bytes: u64,
 }
 
 impl Statistics {

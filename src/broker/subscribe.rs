@@ -91,6 +91,7 @@ impl Broker {
     /// Makes or replaces one subscription; returns whether it is new.
     pub(super) fn subscribe(&mut self, key: SessionKey, filter: &str, subscription: Subscription) -> bool {
         self.subscriptions.subscribe(key, filter, subscription);
+        self.record_subscription(key, filter, Some(subscription));
         self.sessions.get_mut(key).is_some_and(|session| session.add_filter(filter))
     }
 
@@ -110,6 +111,7 @@ impl Broker {
             let existed = self.subscriptions.unsubscribe(key, filter);
             if existed && let Some(session) = self.sessions.get_mut(key) {
                 session.remove_filter(filter);
+                self.record_subscription(key, filter, None);
             }
             self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(filter) });
             reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
@@ -155,6 +157,7 @@ impl Broker {
             deliveries.push(Delivery {
                 message: Arc::clone(message),
                 origin: origin.clone(),
+                number: 0,
                 qos,
                 retain: true,
             });

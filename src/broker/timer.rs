@@ -14,6 +14,8 @@ pub(super) enum Owner {
     Session(SessionKey, u32),
     /// Expired retained messages are cleared away.
     Retained,
+    /// The `$SYS` topics are published.
+    Sys,
 }
 
 /// A heap of deadlines. The owner remembers the one that counts; others are stale.

@@ -28,8 +28,18 @@ impl Broker {
             return Progress::Close;
         };
         let before = transmit.len();
-        transmit.append(&mut connection.outgoing);
+        let promise = connection.promise;
         connection.answers = 0;
+        if self.config.durable {
+            transmit.append(&mut connection.details.released);
+            if !connection.outgoing.is_empty() && self.must_wait(promise) {
+                self.seal(id);
+            }
+        }
+        let Some(connection) = self.connections.get_mut(id) else {
+            return Progress::Close;
+        };
+        transmit.append(&mut connection.outgoing);
         let key = connection.session;
         let has_more = self.sessions.get(key).is_some_and(|session| !session.queue.is_empty())
             && self.refill(id, transmit);
@@ -39,7 +49,7 @@ impl Broker {
         };
         let buffer = std::mem::take(&mut connection.outgoing);
         connection.is_ready = has_more;
-        let is_closing = connection.phase == Phase::Closing;
+        let is_closing = connection.phase == Phase::Closing && connection.details.sealed_count == 0;
         self.output.recycle(buffer);
         if is_closing {
             self.forget(id);
@@ -67,7 +77,14 @@ impl Broker {
             if connection.outgoing.is_empty() {
                 return false;
             }
-            transmit.append(&mut connection.outgoing);
+            let promise = connection.promise;
+            if self.must_wait(promise) {
+                self.seal(id);
+                return false;
+            }
+            if let Some(connection) = self.connections.get_mut(id) {
+                transmit.append(&mut connection.outgoing);
+            }
         }
     }
 

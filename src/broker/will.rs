@@ -31,6 +31,7 @@ impl Broker {
         }
         let due = self.now + Duration::from_secs(u64::from(seconds));
         self.sessions[key].will = Some(Box::new(DelayedWill { will: *will, due }));
+        self.record_session(key);
     }
 
     /// Publishes a will in the name of `key`, whose session may have ended.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 pub enum Verdict {
     /// Read the body.
     Accept,
-    /// Swallow the body without keeping it; the frame is reported with an empty body.
+    /// Swallow the body and keep but its beginning: a first field of two bytes of length and that many, and two bytes
+    /// more, which is what it takes to answer a PUBLISH. The frame is reported with that.
     Skip,
     /// End the connection with this fault.
     Refuse(PacketError),
@@ -70,6 +71,8 @@ pub struct FrameReader {
     completed: Bytes,
     /// The header of the packet in `partial` or in `skipping`, once it is known and judged.
     judged: Option<FixedHeader>,
+    /// Whether that packet's body is skipped; `partial` then holds what is kept of it.
+    is_skipping: bool,
     /// Bytes of a skipped body still to come.
     skipping: usize,
 }
@@ -119,7 +122,9 @@ impl FrameReader {
         if end > self.block.len() {
             self.judged = Some(header);
             if verdict == Verdict::Skip {
+                self.is_skipping = true;
                 self.skipping = end - self.block.len();
+                self.partial = kept_head(&header, &self.block[self.at..]).to_vec();
                 self.release();
             } else {
                 self.put_aside();
@@ -127,9 +132,11 @@ impl FrameReader {
             return Ok(None);
         }
         let is_skipped = verdict == Verdict::Skip;
-        let start = if is_skipped { end } else { self.at + usize::from(header.header_length) };
+        let start = self.at + usize::from(header.header_length);
+        let kept_end =
+            if is_skipped { self.at + kept_head(&header, &self.block[self.at..end]).len() } else { end };
         self.at = end;
-        Ok(Some(Frame { header, body: &self.block[start..end], block: &self.block, is_skipped }))
+        Ok(Some(Frame { header, body: &self.block[start..kept_end], block: &self.block, is_skipped }))
     }
 
     /// Keeps a copy of the rest of the block and lets the block go.
@@ -160,15 +167,15 @@ impl FrameReader {
                     Verdict::Refuse(error) => return Err(error),
                     Verdict::Accept => {}
                     Verdict::Skip => {
+                        self.is_skipping = true;
                         self.skipping = header.packet_length() - self.partial.len();
-                        self.partial = Vec::new();
                     }
                 }
                 self.judged = Some(header);
                 header
             }
         };
-        if self.partial.is_empty() {
+        if self.is_skipping {
             return Ok(self.skip(header));
         }
         let missing = header.packet_length() - self.partial.len();
@@ -204,8 +211,20 @@ impl FrameReader {
         }
     }
 
+    /// Swallows what there is of a skipped body, and keeps what belongs to its beginning.
     fn skip(&mut self, header: FixedHeader) -> Option<Frame<'_>> {
         let available = self.skipping.min(self.block.len() - self.at);
+        let mut chunk = &self.block[self.at..self.at + available];
+        loop {
+            // Twice at most: how long the first field is shows only with its first two bytes.
+            let missing = kept_length(&header, &self.partial) - self.partial.len();
+            let (kept, rest) = chunk.split_at(missing.min(chunk.len()));
+            if kept.is_empty() {
+                break;
+            }
+            self.partial.extend_from_slice(kept);
+            chunk = rest;
+        }
         self.at += available;
         self.skipping -= available;
         if self.skipping > 0 {
@@ -213,8 +232,26 @@ impl FrameReader {
             return None;
         }
         self.judged = None;
-        Some(Frame { header, body: &[], block: &self.block, is_skipped: true })
+        self.is_skipping = false;
+        self.completed = Bytes::from(std::mem::take(&mut self.partial));
+        let body = &self.completed[usize::from(header.header_length)..];
+        Some(Frame { header, body, block: &self.completed, is_skipped: true })
     }
+}
+
+/// What is kept of a skipped packet when `packet` is its beginning: header, first field, two bytes.
+fn kept_head<'a>(header: &FixedHeader, packet: &'a [u8]) -> &'a [u8] {
+    &packet[..kept_length(header, packet).min(packet.len())]
+}
+
+/// How much of a skipped packet is to be kept as far as its beginning shows; never less than `packet` holds of that.
+fn kept_length(header: &FixedHeader, packet: &[u8]) -> usize {
+    let start = usize::from(header.header_length);
+    let wanted = match packet.get(start..) {
+        Some([high, low, ..]) => start + 2 + usize::from(u16::from_be_bytes([*high, *low])) + 2,
+        _ => start + 2,
+    };
+    wanted.min(header.packet_length())
 }
 
 #[cfg(test)]

@@ -2,5 +2,9 @@
 
 mod rig;
 
+mod authentication;
+mod bounds;
+mod change_log;
 mod delivery;
 mod sessions;
+mod shared;
