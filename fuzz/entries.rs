@@ -10,13 +10,13 @@ use culex::time::Time;
 use std::time::Duration;
 
 /// An entry takes any bytes and panics when something that must always hold does not.
-pub(crate) type Entry = fn(&[u8]);
+pub type Entry = fn(&[u8]);
 
 const VERSIONS: [ProtocolVersion; 3] = [ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5];
 const SENDERS: [Sender; 2] = [Sender::Client, Sender::Server];
 
 /// Every version and sender: a packet or a fault, and a packet's text.
-pub(crate) fn decode(data: &[u8]) {
+pub fn decode(data: &[u8]) {
     let block = Bytes::copy_from_slice(data);
     for version in VERSIONS {
         for sender in SENDERS {
@@ -29,7 +29,7 @@ pub(crate) fn decode(data: &[u8]) {
 }
 
 /// What was read survives being written and read again.
-pub(crate) fn decode_encode_decode(data: &[u8]) {
+pub fn decode_encode_decode(data: &[u8]) {
     let block = Bytes::copy_from_slice(data);
     for version in VERSIONS {
         for sender in SENDERS {
@@ -48,7 +48,7 @@ pub(crate) fn decode_encode_decode(data: &[u8]) {
 }
 
 /// The first byte is the length of the blocks; one block and many give the same frames.
-pub(crate) fn frame_reader(data: &[u8]) {
+pub fn frame_reader(data: &[u8]) {
     let Some((&length, stream)) = data.split_first() else { return };
     let judge = |header: &FixedHeader| match header.first & 0x0F {
         0b1011 => Verdict::Skip,
@@ -78,7 +78,7 @@ pub(crate) fn frame_reader(data: &[u8]) {
 }
 
 /// A filter and a name with a line feed between them, against a model that compares level by level.
-pub(crate) fn filter_match(data: &[u8]) {
+pub fn filter_match(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some((filter, name)) = text.split_once('\n') else { return };
     if topic::check_filter(filter).is_err() || topic::check_name(name).is_err() {
@@ -99,7 +99,7 @@ fn matches_naively(filter: &[&str], levels: &[&str]) -> bool {
 }
 
 /// A client's session of each version is told anything by its server.
-pub(crate) fn session(data: &[u8]) {
+pub fn session(data: &[u8]) {
     for (version, connack) in
         VERSIONS.into_iter().zip([&[0x20, 2, 0, 0][..], &[0x20, 2, 0, 0], &[0x20, 3, 0, 0, 0]])
     {
@@ -127,7 +127,7 @@ pub(crate) fn session(data: &[u8]) {
 }
 
 /// A broker is told anything by three connections: `connection and kind, length, bytes` over and over.
-pub(crate) fn broker(data: &[u8]) {
+pub fn broker(data: &[u8]) {
     const CONNECT_5: &[u8] = &[0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'c'];
     const CONNECT_4: &[u8] = &[0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 60, 0, 1, b'd'];
     const SUBSCRIBE_4: &[u8] = &[0x82, 6, 0, 1, 0, 1, b'#', 2];

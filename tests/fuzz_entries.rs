@@ -1,9 +1,10 @@
 //! The entries of the fuzz targets over a small budget of mutated vectors and random bytes.
 //!
 //! The seed is printed and can be given back: `FUZZ_SEED=7 cargo test --test fuzz_entries`.
-#![allow(clippy::unwrap_used)] // a surprise ends the test
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a surprise ends the test, and it prints its seed
 
 #[path = "../fuzz/entries.rs"]
+#[allow(unreachable_pub)] // a library to the fuzz targets
 mod entries;
 #[path = "support/vectors.rs"]
 mod vectors;

@@ -1,8 +1,4 @@
 //! See `decode_encode_decode` in `entries.rs`.
 #![no_main]
 
-#[path = "../entries.rs"]
-#[allow(dead_code)] // each target uses one entry
-mod entries;
-
 libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::decode_encode_decode(data));
