@@ -16,7 +16,8 @@ pub struct Config {
     /// Messages of QoS 1 and 2 sent and not yet acknowledged; at least 1, default 20. The server's Receive Maximum
     /// lowers it.
     pub inflight_max: u16,
-    /// Messages accepted and not yet sent; default 1,000, at most 60,000 have identifiers.
+    /// Messages accepted and not yet sent; default 1,000, at most 60,000 have identifiers. QoS 0 messages that were
+    /// made ready and never taken come back into the queue when the connection ends, even if it is full.
     pub queue_messages_max: usize,
     /// Bytes of messages accepted and not yet sent; default 16 MiB. One message always fits an empty queue.
     pub queue_bytes_max: usize,
