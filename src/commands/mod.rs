@@ -7,6 +7,7 @@ pub mod links;
 pub mod man;
 mod printer;
 pub mod publish;
+mod receiver;
 pub mod request;
 mod signals;
 mod source;

@@ -3,8 +3,8 @@
 use super::link::Random;
 use crate::compat::{Face, output_fault};
 use crate::flags::plan::SubscribePlan;
-use crate::output::{InvalidJson, LocalTime, Message, Printer, WallTime};
-use crate::packet::{Publish, Text};
+use crate::output::{Form, InvalidJson, LocalTime, Message, Printer, WallTime};
+use crate::packet::{PublishRef, Text};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,12 @@ pub(super) struct Display {
 impl Display {
     /// Ready for the first message; with `-w` the screen is cleared.
     pub(super) fn new(plan: &SubscribePlan, face: Face, out: &mut Vec<u8>) -> Self {
-        let printer = Printer::new(plan.form.clone(), LocalTime::system())
+        // The system's zone is a file, which the plain forms need not read.
+        let local = match plan.form {
+            Form::Payload | Form::TopicAndPayload => LocalTime::utc(),
+            Form::Template(_) => LocalTime::system(),
+        };
+        let printer = Printer::new(plan.form.clone(), local)
             .line_end(plan.line_end)
             .pretty(plan.pretty)
             .invalid_json(match face {
@@ -37,20 +42,20 @@ impl Display {
 
     /// Shows `publish`, or lets it pass if chance has it so; what cannot be printed is named in `complaints`.
     #[inline]
-    pub(super) fn show(&mut self, publish: &Publish, out: &mut Vec<u8>, complaints: &mut String) {
+    pub(super) fn show(&mut self, publish: &PublishRef<'_>, out: &mut Vec<u8>, complaints: &mut String) {
         if let Some((share, random)) = &mut self.chance
             && random.fraction() >= *share
         {
             return;
         }
         let received = if self.printer.needs_time() { wall_time() } else { WallTime::default() };
-        let message = Message { publish: publish.as_ref(), received };
+        let message = Message { publish: *publish, received };
         match &mut self.watched {
             None => self.printer.print(&message, out, &mut self.faults),
             Some(topics) => {
                 let position = topics.iter().position(|topic| *topic == publish.topic);
                 let position = position.unwrap_or_else(|| {
-                    topics.push(Text::detached(&publish.topic));
+                    topics.push(Text::detached(publish.topic));
                     topics.len() - 1
                 });
                 // The first line names the broker; the cursor rests below the last topic.
@@ -60,7 +65,7 @@ impl Display {
             }
         }
         for fault in self.faults.drain(..) {
-            complaints.push_str(&output_fault(fault, &publish.topic));
+            complaints.push_str(&output_fault(fault, publish.topic));
         }
     }
 }

@@ -62,6 +62,16 @@ impl StandardOutput {
         &mut self.kept
     }
 
+    /// Takes all of `bytes`, which is left empty.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &mut Vec<u8>) {
+        if self.kept.is_empty() {
+            std::mem::swap(&mut self.kept, bytes);
+        } else {
+            self.kept.append(bytes);
+        }
+    }
+
     /// Whether so much is kept that no more should be appended.
     pub(super) fn is_full(&self) -> bool {
         self.kept.len() - self.written >= KEPT_BYTES_MAX

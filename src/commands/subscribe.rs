@@ -1,14 +1,14 @@
 //! `sub`: subscribes and prints what arrives, over as many connections as it takes.
 
 use super::link::Link;
-use super::printer::Display;
+use super::receiver::Receiver;
 use super::signals::{Asked, Signals};
 use super::standard_output::StandardOutput;
 use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, debug_lines};
 use crate::flags::Tool;
 use crate::flags::plan::SubscribePlan;
 use crate::net::ClientError;
-use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text, topic};
+use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text};
 use crate::session::{Event, SessionError};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -57,22 +57,14 @@ struct Subscriber {
     link: Link,
     signals: Signals,
     output: StandardOutput,
-    display: Display,
-    /// Lines for the standard error.
-    complaints: String,
+    receiver: Receiver,
     has_connected: bool,
     /// The present connection has been accepted.
     is_accepted: bool,
-    /// Messages that count for `-C`.
-    count: u32,
-    /// Messages since the last line of `--message-rate`.
-    rate: u64,
     ticks: Option<Interval>,
     deadline: Option<Instant>,
     /// Clearings of retained messages that the server has not acknowledged.
     removals: u64,
-    /// The program is to end when those are acknowledged.
-    is_done: bool,
     /// Ended by our DISCONNECT; the status stands.
     leaving: Option<Failure>,
 }
@@ -95,8 +87,8 @@ impl Subscriber {
     async fn prepare(plan: SubscribePlan, face: Face) -> Result<Self, Failure> {
         let of_system = |error: io::Error| Failure::of_system(&error);
         let mut signals = Signals::watch().map_err(of_system)?;
-        let mut output = StandardOutput::new().map_err(of_system)?;
-        let display = Display::new(&plan, face, output.buffer());
+        let output = StandardOutput::new().map_err(of_system)?;
+        let receiver = Receiver::new(&plan, face);
         let link = tokio::select! {
             link = Link::connect(&plan.client, face) => link?,
             _ = signals.next() => return Err(Failure::silent(BEFORE_CONNACK)),
@@ -110,14 +102,10 @@ impl Subscriber {
             link,
             signals,
             output,
-            display,
-            complaints: String::new(),
+            receiver,
             has_connected: false,
             is_accepted: false,
-            count: 0,
-            rate: 0,
             removals: 0,
-            is_done: false,
             leaving: None,
         })
     }
@@ -164,7 +152,7 @@ impl Subscriber {
             let _ = self.flush_texts();
             return step;
         }
-        if self.is_done && self.removals == 0 {
+        if self.receiver.is_done && self.removals == 0 {
             self.leave(Failure::default(), ReasonCode::SUCCESS);
         }
         if self.flush_texts().is_err() {
@@ -188,13 +176,15 @@ impl Subscriber {
     async fn wait(&mut self) -> Step {
         let is_leaving = self.leaving.is_some();
         self.link.client.set_reading(!self.output.is_full());
+        let takes_at_once = !is_leaving && self.receiver.only_prints();
+        let receiver = &mut self.receiver;
         let turn = tokio::select! {
             biased;
             asked = self.signals.next() => return self.asked_to_leave(asked),
             () = until(self.deadline), if !is_leaving => return self.asked_to_leave(Asked::Alarm),
             () = tick(&mut self.ticks) => {
-                let _ = writeln!(self.output.buffer(), "{} msgs/s", self.rate);
-                self.rate = 0;
+                let _ = writeln!(self.output.buffer(), "{} msgs/s", self.receiver.rate);
+                self.receiver.rate = 0;
                 return Step::Continue;
             }
             changed = self.output.changed() => {
@@ -204,8 +194,14 @@ impl Subscriber {
                 }
                 return Step::Continue;
             }
-            turn = self.link.client.turn() => turn,
+            turn = self.link.client.turn_with(|publish| {
+                takes_at_once && {
+                    receiver.receive(publish);
+                    true
+                }
+            }) => turn,
         };
+        self.output.append(&mut self.receiver.printed);
         match turn {
             Ok(()) => Step::Continue,
             Err(error) => self.lost(error),
@@ -218,7 +214,8 @@ impl Subscriber {
             if let Some(step) = self.handle_events() {
                 return Some(step);
             }
-            if !self.plan.client.session.pause_at_messages || self.is_done || self.leaving.is_some() {
+            if !self.plan.client.session.pause_at_messages || self.receiver.is_done || self.leaving.is_some()
+            {
                 return None;
             }
             let now = self.link.client.now();
@@ -313,34 +310,19 @@ impl Subscriber {
     }
 
     fn denied(&mut self) {
-        self.complaints.push_str(ALL_SUBSCRIPTIONS_DENIED);
+        self.receiver.complaints.push_str(ALL_SUBSCRIPTIONS_DENIED);
         let status = u8::from(self.face == Face::Friendly);
         self.leave(Failure::silent(status), ReasonCode::SUCCESS);
     }
 
-    /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count.
     fn handle_message(&mut self, publish: &Publish) {
-        if self.is_done || self.leaving.is_some() {
+        if self.leaving.is_some() {
             return;
         }
-        let plan = &self.plan;
-        self.rate += 1;
-        if plan.retained_only && !publish.retain {
-            self.is_done = true;
-            return;
-        }
-        if (plan.no_retain && publish.retain) || is_filtered_out(&plan.filter_out, &publish.topic) {
-            return;
-        }
-        if plan.remove_retained && publish.retain {
+        if self.receiver.receive(&publish.as_ref()) {
             self.clear_retained(publish.topic.clone());
         }
-        if self.plan.message_rate {
-            return;
-        }
-        self.display.show(publish, self.output.buffer(), &mut self.complaints);
-        self.count += 1;
-        self.is_done = self.plan.count == Some(self.count);
+        self.output.append(&mut self.receiver.printed);
     }
 
     /// A retained message is cleared by an empty one.
@@ -406,12 +388,13 @@ impl Subscriber {
 
     /// Hands the output over; complaints go where they belong.
     fn flush_texts(&mut self) -> io::Result<()> {
-        if !self.complaints.is_empty() {
+        if !self.receiver.complaints.is_empty() {
             if !self.plan.client.quiet {
-                super::complain(&self.complaints);
+                super::complain(&self.receiver.complaints);
             }
-            self.complaints.clear();
+            self.receiver.complaints.clear();
         }
+        self.output.append(&mut self.receiver.printed);
         self.output.flush()
     }
 
@@ -426,10 +409,6 @@ impl Subscriber {
             }
         }
     }
-}
-
-fn is_filtered_out(filters: &[Text], topic: &str) -> bool {
-    filters.iter().any(|filter| topic::matches(filter, topic))
 }
 
 /// Comes when `deadline` is over; never without one.

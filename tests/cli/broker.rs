@@ -50,11 +50,30 @@ impl Player {
         Self { listener: Some(listener), connection: None, signal, seen: Vec::new() }
     }
 
+    /// Plays all of `script` and stops there.
+    pub(crate) fn advance(&mut self, script: &[String]) -> Result<(), String> {
+        script
+            .iter()
+            .try_for_each(|line| self.step(line).map_err(|fault| format!("broker, at `{line}`: {fault}")))
+    }
+
+    /// Another end of the present connection, for sending from a thread of its own.
+    pub(crate) fn sender(&mut self) -> Self {
+        let connection = self.connection().unwrap();
+        let sender = Connection {
+            stream: connection.stream.try_clone().unwrap(),
+            reader: FrameReader::default(),
+            version: connection.version,
+            packets: std::collections::VecDeque::new(),
+            identifier: connection.identifier,
+            requested: Vec::new(),
+        };
+        Self { listener: None, connection: Some(sender), signal: self.signal.clone(), seen: Vec::new() }
+    }
+
     /// Plays all of `script`, then listens to what the client still has to say.
     pub(crate) fn play(&mut self, script: &[String]) -> Result<(), String> {
-        for line in script {
-            self.step(line).map_err(|fault| format!("broker, at `{line}`: {fault}"))?;
-        }
+        self.advance(script)?;
         while let Some(connection) = &mut self.connection {
             match connection.next_packet() {
                 Ok(Some(packet)) => self.seen.push(describe(&packet)),

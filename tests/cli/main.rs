@@ -10,6 +10,7 @@
 mod broker;
 mod case;
 mod run;
+mod streams;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,80 @@
+//! What `sub` does with each message: which are passed over, printed, counted, and which is the last.
+
+use super::printer::Display;
+use crate::compat::Face;
+use crate::flags::plan::SubscribePlan;
+use crate::packet::{PublishRef, Text, topic};
+
+/// Takes messages; what it prints and complains about is to be fetched after each turn.
+pub(super) struct Receiver {
+    filter_out: Vec<Text>,
+    no_retain: bool,
+    retained_only: bool,
+    remove_retained: bool,
+    message_rate: bool,
+    count_max: Option<u32>,
+    count: u32,
+    display: Display,
+    /// For the standard output.
+    pub(super) printed: Vec<u8>,
+    /// For the standard error.
+    pub(super) complaints: String,
+    /// Messages since the last line of `--message-rate`.
+    pub(super) rate: u64,
+    /// The program is to end; messages are ignored from now on.
+    pub(super) is_done: bool,
+}
+
+impl Receiver {
+    /// Ready for the first message.
+    pub(super) fn new(plan: &SubscribePlan, face: Face) -> Self {
+        let mut printed = Vec::new();
+        let display = Display::new(plan, face, &mut printed);
+        Self {
+            filter_out: plan.filter_out.clone(),
+            no_retain: plan.no_retain,
+            retained_only: plan.retained_only,
+            remove_retained: plan.remove_retained,
+            message_rate: plan.message_rate,
+            count_max: plan.count,
+            count: 0,
+            display,
+            printed,
+            complaints: String::new(),
+            rate: 0,
+            is_done: false,
+        }
+    }
+
+    /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
+    /// connection do anything.
+    pub(super) const fn only_prints(&self) -> bool {
+        !self.remove_retained && !self.retained_only && self.count_max.is_none()
+    }
+
+    /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count. True when the retained
+    /// message is to be cleared.
+    #[inline]
+    pub(super) fn receive(&mut self, publish: &PublishRef<'_>) -> bool {
+        if self.is_done {
+            return false;
+        }
+        self.rate += 1;
+        if publish.retain && self.no_retain {
+            return false;
+        }
+        if !publish.retain && self.retained_only {
+            self.is_done = true;
+            return false;
+        }
+        if self.filter_out.iter().any(|filter| topic::matches(filter, publish.topic)) {
+            return false;
+        }
+        if !self.message_rate {
+            self.display.show(publish, &mut self.printed, &mut self.complaints);
+            self.count += 1;
+            self.is_done = self.count_max == Some(self.count);
+        }
+        publish.retain && self.remove_retained
+    }
+}
