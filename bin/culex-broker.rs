@@ -1,3 +1,5 @@
-//! `culex-broker`: see `culex::commands`.
+//! `culex-broker`: an MQTT broker for tests, as `mosquitto` is one; see `culex::commands::broker`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    culex::commands::broker::main()
+}

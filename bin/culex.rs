@@ -1,3 +1,5 @@
-//! `culex`: see `culex::commands`.
+//! `culex`: all tools by their first word, or by the name it is called by; see `culex::commands::dispatch`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    culex::commands::dispatch::main()
+}

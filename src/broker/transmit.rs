@@ -19,6 +19,12 @@ impl Broker {
         }
     }
 
+    /// Whether what waits for connection `id` is the last, and [`Progress::Close`] comes with it.
+    #[must_use]
+    pub fn is_closing(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_none_or(|connection| connection.phase == Phase::Closing)
+    }
+
     /// Appends what waits for connection `id` to `transmit`, swapping buffers when that is empty.
     ///
     /// Ask when [`Broker::poll_ready`] named the connection, and after [`Progress::More`] once the bytes before were

@@ -1,6 +1,8 @@
 //! One file a program: plan, run, status.
 
+pub mod broker;
 pub mod completions;
+pub mod dispatch;
 mod lines;
 mod link;
 pub mod links;

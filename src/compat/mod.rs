@@ -3,12 +3,15 @@
 //! The only room that writes `Error: ` or knows the number of a status. [`read`] is the way in for the clients.
 
 mod apply;
+pub mod broker_log;
+pub mod broker_status;
 mod check;
 pub mod debug_lines;
 mod environment;
 mod face;
 mod failure;
 mod fault;
+pub mod mosquitto_conf;
 mod number;
 mod options_file;
 mod property;

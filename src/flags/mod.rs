@@ -4,6 +4,7 @@
 //! by the walker of `compat`, because mosquitto stops at the first fault from left to right and some options act when
 //! they are seen. [`plan`] turns a checked [`Draft`] into the configurations of the rooms to the left.
 
+mod broker;
 mod connection;
 mod general;
 mod message;
@@ -16,6 +17,7 @@ mod tls;
 mod value;
 mod will;
 
+pub use broker::Broker;
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
 pub use message::{Message, MessageSource};

@@ -5,6 +5,7 @@ mod clock;
 mod dial;
 pub mod process;
 mod read_block;
+pub mod server;
 #[cfg(feature = "socks")]
 pub mod socks;
 mod stream;

@@ -165,3 +165,15 @@ pub fn raise_descriptor_limit() {
         }
     }
 }
+
+/// Leaves the terminal: the caller's process ends with success, and this goes on in a session of its own.
+///
+/// To be called before there is a runtime, which does not survive it.
+///
+/// # Errors
+///
+/// As the system gives them.
+pub fn go_to_background() -> io::Result<()> {
+    // SAFETY: there is one thread and no runtime yet, so the child is as good as its parent.
+    if unsafe { libc::daemon(1, 0) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

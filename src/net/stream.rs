@@ -33,7 +33,6 @@ impl Stream {
     }
 
     /// Registers the waker of `context` for the next time that something can be read; ready when it can be already.
-    #[allow(dead_code)] // for the server's driver
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(context),

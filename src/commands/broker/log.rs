@@ -1,0 +1,126 @@
+//! The broker's log: lines gathered during a turn, then written at once.
+
+use crate::compat::mosquitto_conf::{LogDestination, LogPlan, LogTypes};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The lines that wait for the end of the turn are written earlier from here on, in bytes.
+const GATHERED_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Debug)]
+struct Inner {
+    plan: LogPlan,
+    outputs: Vec<Sink>,
+    gathered: String,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Error,
+    Output,
+    File(File),
+}
+
+/// The log, shared between the server and those who look after it.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl Log {
+    /// Opens the destinations of `plan`.
+    pub(super) fn open(plan: LogPlan) -> io::Result<Self> {
+        let inner = Inner { outputs: open_all(&plan)?, plan, gathered: String::new() };
+        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// Goes on with another plan; files are opened anew, so that they can be moved away.
+    pub(super) fn reopen(&self, plan: LogPlan) -> io::Result<()> {
+        let outputs = open_all(&plan)?;
+        let mut inner = self.lock();
+        inner.flush();
+        inner.plan = plan;
+        inner.outputs = outputs;
+        Ok(())
+    }
+
+    /// Gathers one line of this kind, if it is wanted; `write` appends its text.
+    pub(super) fn gather(&self, kind: LogTypes, write: impl FnOnce(&mut String)) {
+        let mut inner = self.lock();
+        if inner.outputs.is_empty() || !inner.plan.types.contains(kind) {
+            return;
+        }
+        let Inner { plan, gathered, .. } = &mut *inner;
+        write_timestamp(gathered, plan);
+        write(gathered);
+        gathered.push('\n');
+        if gathered.len() >= GATHERED_BYTES_MAX {
+            inner.flush();
+        }
+    }
+
+    /// Writes one line of this kind now, if it is wanted.
+    pub(super) fn line(&self, kind: LogTypes, text: &str) {
+        for line in text.lines() {
+            self.gather(kind, |gathered| gathered.push_str(line));
+        }
+        self.flush();
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn flush(&self) {
+        self.lock().flush();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn flush(&mut self) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let bytes = self.gathered.as_bytes();
+        for output in &mut self.outputs {
+            // A log that cannot be written (a closed pipe, a full disk) must not stop the broker.
+            let _ = match output {
+                Sink::Error => io::stderr().write_all(bytes),
+                Sink::Output => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
+                Sink::File(file) => file.write_all(bytes),
+            };
+        }
+        self.gathered.clear();
+    }
+}
+
+fn open_all(plan: &LogPlan) -> io::Result<Vec<Sink>> {
+    let open = |destination: &LogDestination| match destination {
+        LogDestination::StandardError => Ok(Sink::Error),
+        LogDestination::StandardOutput => Ok(Sink::Output),
+        LogDestination::File(path) => OpenOptions::new().create(true).append(true).open(path).map(Sink::File),
+    };
+    plan.destinations.iter().map(open).collect()
+}
+
+fn write_timestamp(line: &mut String, plan: &LogPlan) {
+    if !plan.has_timestamp {
+        return;
+    }
+    // Writing to a string fails only for a format that strftime does not know; the line is more than its time.
+    let _ = match &plan.timestamp_format {
+        Some(format) => {
+            let written = write!(line, "{}", jiff::Zoned::now().strftime(format));
+            line.push_str(": ");
+            written
+        }
+        None => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            write!(line, "{}: ", since.as_secs())
+        }
+    };
+}

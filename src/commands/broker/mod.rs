@@ -1,0 +1,302 @@
+//! `broker`: serves until it is told to stop, or as long as a command runs.
+
+mod log;
+mod plan;
+
+use super::complain;
+use crate::broker::{self, Authenticated, Broker};
+use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
+use crate::compat::mosquitto_conf::LogTypes;
+use crate::compat::{broker_log, mosquitto_conf::Settings};
+use crate::flags;
+use crate::net::Clock;
+use crate::net::process::{self, Deputy, Request, Signals};
+use crate::net::server::{Control, Listeners, Observer, Server};
+use crate::packet::ReasonCode;
+use crate::time::Time;
+use clap::Parser;
+use log::Log;
+use plan::Plan;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::FromRawFd;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs `broker` with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs `broker` with these arguments, of which the first is the name it was called by.
+#[must_use]
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let flags = match flags::Broker::try_parse_from(argv) {
+        Ok(flags) => flags,
+        Err(error) => return plan::report_usage(&error).into(),
+    };
+    let is_exec = flags.exec;
+    let failed = |status: u8| if is_exec { EXEC_BROKER_FAILED } else { status };
+    let plan = match Plan::new(flags) {
+        Ok(plan) => plan,
+        Err(failure) => {
+            complain(&failure.text);
+            return failed(failure.status).into();
+        }
+    };
+    if plan.flags.test_config {
+        complain("Configuration file is OK.\n");
+        return ExitCode::SUCCESS;
+    }
+    if plan.flags.daemon
+        && let Err(error) = process::go_to_background()
+    {
+        complain(&format!("Error: Unable to go to the background: {error}\n"));
+        return START_FAILED.into();
+    }
+    match serve(plan) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            complain(&format!("Error: {error:#}\n"));
+            failed(START_FAILED).into()
+        }
+    }
+}
+
+fn serve(plan: Plan) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let status = runtime.block_on(Running::serve(plan));
+    // A thread may still wait for the standard input.
+    runtime.shutdown_background();
+    status
+}
+
+/// A broker that runs.
+struct Running {
+    plan: Plan,
+    log: Log,
+    control: Control,
+    addresses: Vec<(usize, SocketAddr)>,
+    wall_clock: std::time::Duration,
+    seed: u64,
+}
+
+impl Running {
+    async fn serve(plan: Plan) -> anyhow::Result<u8> {
+        // Before anything can be seen of us: whoever sees us may stop us.
+        let mut signals = Signals::install()?;
+        let clock = Clock::start();
+        let log = Log::open(plan.settings.log.clone())?;
+        plan.announce(&log);
+        let listeners = Listeners::bind(&plan.settings.listeners)?;
+        let addresses = listeners.local_addresses();
+        for (_, address) in &addresses {
+            let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+            let port = address.port();
+            log.line(LogTypes::INFORMATION, &format!("Opening {family} listen socket on port {port}."));
+        }
+        if !plan.flags.exec {
+            process::raise_descriptor_limit();
+        }
+        let wall_clock = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_sub(clock.now().since(Time::ZERO));
+        let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        let mut config = plan.settings.broker.clone();
+        complete(&mut config, &addresses, wall_clock, seed);
+        let broker = Broker::new(config, clock.now());
+        let server = Server::new(broker, listeners, clock, Journal { log: log.clone() });
+        let control = server.control();
+        let task = tokio::spawn(server.run());
+        log.line(
+            LogTypes::INFORMATION,
+            &format!("culex-broker version {} running", env!("CARGO_PKG_VERSION")),
+        );
+        let running = Self { plan, log, control, addresses, wall_clock, seed };
+        let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())?;
+        running.tell_port()?;
+        let status = if running.plan.flags.exec {
+            running.run_command(&mut signals).await
+        } else {
+            running.wait(&mut signals).await;
+            Ok(0)
+        };
+        running.control.stop();
+        let ended = task.await;
+        let version = env!("CARGO_PKG_VERSION");
+        running.log.line(LogTypes::INFORMATION, &format!("culex-broker version {version} terminating"));
+        ended?;
+        status
+    }
+
+    /// Tells the port where it is asked for.
+    fn tell_port(&self) -> anyhow::Result<()> {
+        let flags = &self.plan.flags;
+        let port = self.addresses.first().map_or(0, |(_, address)| address.port());
+        let line = format!("{port}\n");
+        if let Some(path) = &flags.port_file {
+            // Whoever waits for the file must not read half of it.
+            let mut beside = path.clone().into_os_string();
+            beside.push(".new");
+            fs::write(&beside, &line)?;
+            fs::rename(&beside, path)?;
+        }
+        if let Some(descriptor) = flags.ready_fd {
+            // SAFETY: the user gave the descriptor for this use; if it is not open, writing fails.
+            let mut file = unsafe { File::from_raw_fd(descriptor) };
+            file.write_all(line.as_bytes())?;
+        }
+        if self.plan.is_free_port && !flags.exec {
+            io::stdout().write_all(line.as_bytes())?;
+            io::stdout().flush()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the signal to stop, or for the end of the standard input.
+    async fn wait(&self, signals: &mut Signals) {
+        // Only when asked for: it takes a thread.
+        let is_until_eof = self.plan.flags.until_eof;
+        let read_all = || while io::stdin().read(&mut [0; 4096]).is_ok_and(|read| read > 0) {};
+        let mut input = std::pin::pin!(async {
+            if is_until_eof {
+                let _ = tokio::task::spawn_blocking(read_all).await;
+            }
+        });
+        loop {
+            tokio::select! {
+                request = signals.next() => match request {
+                    Request::Interrupt | Request::Terminate => return,
+                    Request::HangUp => self.reload(),
+                },
+                _ = &mut input, if is_until_eof => return,
+            }
+        }
+    }
+
+    /// Reads the configuration again; one that is wrong changes nothing.
+    fn reload(&self) {
+        let Some(file) = &self.plan.flags.config_file else {
+            return;
+        };
+        self.log.line(LogTypes::INFORMATION, "Reloading config.");
+        let mut settings = match Settings::read(file) {
+            Ok(settings) => settings,
+            Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
+        };
+        plan::settle(&mut settings, &self.plan.flags);
+        if let Err(error) = self.log.reopen(settings.log) {
+            self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
+        }
+        complete(&mut settings.broker, &self.addresses, self.wall_clock, self.seed);
+        self.control.reconfigure(settings.broker);
+    }
+
+    /// Runs the command of `--exec`; its status becomes ours.
+    async fn run_command(&self, signals: &mut Signals) -> anyhow::Result<u8> {
+        let folder = process::program_folder();
+        let command = &self.plan.flags.command;
+        let deputy = match Deputy::start(command, &self.environment(), folder.as_deref()) {
+            Ok(deputy) => deputy,
+            Err(error) => {
+                let name = command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+                complain(&format!("Error: Unable to run '{name}': {error}\n"));
+                return Ok(match error.kind() {
+                    io::ErrorKind::NotFound => EXEC_NOT_FOUND,
+                    _ => EXEC_NOT_EXECUTABLE,
+                });
+            }
+        };
+        Ok(process::shell_status(deputy.wait(signals).await?))
+    }
+
+    /// Where the command finds the broker.
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let Some((_, address)) = self.addresses.first() else {
+            return Vec::new();
+        };
+        let host = match address.ip() {
+            IpAddr::V4(host) if host.is_unspecified() => "127.0.0.1".to_owned(),
+            IpAddr::V6(host) if host.is_unspecified() => "127.0.0.1".to_owned(),
+            host => host.to_string(),
+        };
+        let in_url = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let port = address.port();
+        vec![
+            ("MQTT_HOST", host),
+            ("MQTT_PORT", port.to_string()),
+            ("MQTT_URL", format!("mqtt://{in_url}:{port}")),
+        ]
+    }
+}
+
+/// Adds what only the running program knows.
+fn complete(
+    config: &mut broker::Config,
+    addresses: &[(usize, SocketAddr)],
+    wall_clock: std::time::Duration,
+    seed: u64,
+) {
+    config.wall_clock = wall_clock;
+    config.seed = seed;
+    for (listener, address) in addresses {
+        if let Some(listener) = config.listeners.get_mut(*listener) {
+            listener.port = address.port();
+        }
+    }
+}
+
+/// Writes the broker's facts to the log, and answers for the users that there are not.
+#[derive(Debug)]
+struct Journal {
+    log: Log,
+}
+
+impl Observer for Journal {
+    fn event(&mut self, now: Time, broker: &mut Broker, event: broker::Event) {
+        match event {
+            broker::Event::Journal(entry) => {
+                self.log.gather(broker_log::kind(&entry.fact), |line| broker_log::write_entry(line, &entry));
+            }
+            broker::Event::Authenticate { connection, .. } => {
+                let verdict = Authenticated::Refuse(ReasonCode::NOT_AUTHORIZED);
+                broker.handle_authenticated(now, connection, verdict);
+            }
+            // Nothing is persisted yet.
+            broker::Event::Change { .. } => {}
+        }
+    }
+
+    fn out_of_descriptors(&mut self, _: Time) {
+        self.log.gather(LogTypes::ERROR, |line| {
+            line.push_str("Error: Unable to accept new connection, too many open files.")
+        });
+    }
+
+    fn turn_over(&mut self) {
+        self.log.flush();
+    }
+}
+
+/// The file with the process's number; gone when the broker is.
+#[derive(Debug)]
+struct PidFile<'a> {
+    path: Option<&'a Path>,
+}
+
+impl<'a> PidFile<'a> {
+    fn write(path: Option<&'a Path>) -> io::Result<Self> {
+        path.map_or(Ok(()), |path| fs::write(path, std::process::id().to_string()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for PidFile<'_> {
+    fn drop(&mut self) {
+        let _ = self.path.map(fs::remove_file);
+    }
+}

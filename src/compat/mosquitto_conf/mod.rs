@@ -1,0 +1,134 @@
+//! mosquitto.conf: one option a line, sections by listener, folders of further files.
+
+mod draft;
+mod log;
+mod options;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use log::{LogDestination, LogPlan, LogTypes};
+pub use value::ConfigurationFault;
+
+use crate::broker;
+use crate::net::server::ListenPlan;
+use draft::Draft;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use value::Setting;
+
+/// How deeply `include_dir` may nest; a folder that includes itself ends here.
+const INCLUDES_MAX: usize = 16;
+
+/// What a configuration says, in the words of those who act on it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For the broker itself; its listeners are in the order of `listeners`.
+    pub broker: broker::Config,
+    /// Where to listen; empty when the configuration does not say.
+    pub listeners: Vec<ListenPlan>,
+    /// Send small packets at once (`TCP_NODELAY`), also on listeners that the configuration does not name.
+    pub nodelay: bool,
+    /// What is logged, and where.
+    pub log: LogPlan,
+    /// Where to write the process's number.
+    pub pid_file: Option<PathBuf>,
+    /// Lines for the log about options without effect.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ConfigurationError {
+    /// The file itself cannot be read.
+    Unreadable(PathBuf),
+    /// One line is wrong.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: ConfigurationFault,
+    },
+}
+
+impl fmt::Display for ConfigurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(file) => write!(f, "Error: Unable to open config file {}.", file.display()),
+            Self::Line { file, line, fault } => {
+                write!(f, "Error: {fault}\nError found at {}:{line}.", file.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigurationError {}
+
+impl Settings {
+    /// What holds without a configuration file: no listener, everybody let in.
+    #[must_use]
+    pub fn without_file() -> Self {
+        Draft::default().finish()
+    }
+
+    /// Reads `file` and what it includes.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is wrong, or a file that cannot be read.
+    pub fn read(file: &Path) -> Result<Self, ConfigurationError> {
+        let mut draft = Draft::default();
+        read_into(&mut draft, file, 0)?;
+        Ok(draft.finish())
+    }
+}
+
+fn read_into(draft: &mut Draft, file: &Path, depth: usize) -> Result<(), ConfigurationError> {
+    let text = fs::read(file).map_err(|_| ConfigurationError::Unreadable(file.to_owned()))?;
+    for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        let at = |fault| ConfigurationError::Line { file: file.to_owned(), line, fault };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            let value = String::from_utf8_lossy(bytes).into_owned();
+            return Err(at(ConfigurationFault::Invalid { name: "UTF-8".to_owned(), value }));
+        };
+        let text = text.trim_matches([' ', '\t', '\r']);
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+        let setting = Setting { name, value: value.trim_start_matches([' ', '\t']) };
+        if name == "include_dir" {
+            for included in included_files(setting, depth).map_err(at)? {
+                read_into(draft, &included, depth + 1)?;
+            }
+        } else {
+            options::apply(draft, setting).map_err(at)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of the folder whose names end in `.conf`, in the order of their names.
+fn included_files(setting: Setting<'_>, depth: usize) -> Result<Vec<PathBuf>, ConfigurationFault> {
+    let folder = setting.text()?;
+    if depth >= INCLUDES_MAX {
+        return Err(ConfigurationFault::Order("include_dir is nested too deeply."));
+    }
+    let fault = |error: std::io::Error| ConfigurationFault::File {
+        what: "include_dir",
+        path: folder.to_owned(),
+        reason: error.to_string(),
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,221 @@
+//! Configurations that are read and ones that are refused.
+
+use super::*;
+use crate::net::server::ListenAddress;
+use crate::packet::Qos;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A folder with files, gone at the end of the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("culex-conf-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn read(text: &str) -> Result<Settings, ConfigurationError> {
+    let folder = Folder::new();
+    Settings::read(&folder.file("x.conf", text))
+}
+
+/// The message, with the folder's name left out.
+fn refusal(text: &str) -> String {
+    let folder = Folder::new();
+    let error = Settings::read(&folder.file("x.conf", text)).unwrap_err();
+    error.to_string().replace(&format!("{}/", folder.0.display()), "")
+}
+
+#[test]
+fn a_wrong_line_is_named_with_its_number_and_one_sentence() {
+    let table = [
+        ("foo bar", "Unknown configuration variable \"foo\"."),
+        ("listener", "Empty listener value in configuration."),
+        ("listener 70000", "Invalid port value (70000)."),
+        ("listener x", "Invalid port value (x)."),
+        ("listener 0", "A listener with port 0 must provide a Unix socket path."),
+        ("port 0", "Invalid port value (0)."),
+        ("persistence maybe", "Invalid persistence value (maybe)."),
+        ("persistence true", "The persistence true option is not supported by culex."),
+        ("max_keepalive abc", "Invalid max_keepalive value (abc)."),
+        ("max_keepalive 65536", "max_keepalive must be between 0 and 65535 inclusive."),
+        ("max_keepalive -1", "max_keepalive must be between 0 and 65535 inclusive."),
+        ("max_qos 3", "max_qos must be between 0 and 2 inclusive."),
+        ("maximum_qos x", "Invalid maximum_qos value (x)."),
+        ("max_packet_size 19", "Invalid max_packet_size value (19)."),
+        ("max_connections", "Empty max_connections value in configuration."),
+        ("max_inflight_messages 1.5", "Invalid max_inflight_messages value (1.5)."),
+        ("message_size_limit 268435456", "message_size_limit must be between 0 and 268435455 inclusive."),
+        ("persistent_client_expiration 3x", "Invalid persistent_client_expiration value (3x)."),
+        ("persistent_client_expiration 0d", "Invalid persistent_client_expiration value (0d)."),
+        ("persistent_client_expiration d", "Invalid persistent_client_expiration value (d)."),
+        ("accept_protocol_versions 3,6", "Invalid accept_protocol_versions value (3,6)."),
+        ("log_dest foo", "Invalid log_dest value (foo)."),
+        ("log_dest syslog", "The log_dest syslog option is not supported by culex."),
+        ("log_type foo", "Invalid log_type value (foo)."),
+        ("protocol foo", "Invalid protocol value (foo)."),
+        ("protocol websockets", "The protocol websockets option is not supported by culex."),
+        ("allow_anonymous yes", "Invalid allow_anonymous value (yes)."),
+        ("auto_id_prefix", "Empty auto_id_prefix value in configuration."),
+        ("password_file /etc/x", "The password_file option is not supported by culex."),
+        ("acl_file /etc/x", "The acl_file option is not supported by culex."),
+        ("connection bridge", "The connection option is not supported by culex."),
+        ("bridge_tls_version tlsv1.2", "The bridge_tls_version option is not supported by culex."),
+        ("plugin_opt_x y", "The plugin_opt_x option is not supported by culex."),
+        (
+            "allow_anonymous true\nper_listener_settings true",
+            "per_listener_settings must be set before any other security settings.",
+        ),
+    ];
+    for (text, sentence) in table {
+        let line = 2 + text.lines().count();
+        let expected = format!("Error: {sentence}\nError found at x.conf:{line}.");
+        assert_eq!(refusal(&format!("# first\n\n{text}\n")), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Settings::read(Path::new("/nonexistent/x.conf")).unwrap_err();
+    assert_eq!(error.to_string(), "Error: Unable to open config file /nonexistent/x.conf.");
+}
+
+#[test]
+fn limits_reach_the_broker() {
+    let settings = read(
+        "max_keepalive 90\nmax_inflight_messages 5\nmax_inflight_bytes 500\nmax_queued_messages 7\n\
+         max_queued_bytes 700\nqueue_qos0_messages true\nmessage_size_limit 1000\nmax_packet_size 2000\n\
+         maximum_qos 1\nretain_available false\nupgrade_outgoing_qos true\nallow_duplicate_messages true\n\
+         max_topic_alias 3\nmax_topic_alias_broker 4\npersistent_client_expiration 2d\n\
+         retain_expiry_interval 60\ncheck_retain_source false\nsys_interval 0\nglobal_max_clients 8\n\
+         global_max_connections -1\nset_tcp_nodelay false\npersistence false\nautosave_interval 30\n",
+    )
+    .unwrap();
+    let broker = &settings.broker;
+    assert_eq!((broker.max_keepalive, broker.max_inflight_messages, broker.max_inflight_bytes), (90, 5, 500));
+    assert_eq!((broker.max_queued_messages, broker.max_queued_bytes), (7, 700));
+    assert_eq!((broker.message_size_limit, broker.max_packet_size), (1000, 2000));
+    assert_eq!((broker.max_topic_alias, broker.max_topic_alias_broker), (3, 4));
+    assert_eq!(broker.maximum_qos, Qos::AtLeastOnce);
+    assert_eq!(broker.persistent_client_expiration, Some(Duration::from_secs(2 * 24 * 3600)));
+    assert_eq!((broker.retain_expiry_interval, broker.sys_interval), (60, Duration::ZERO));
+    assert_eq!((broker.global_max_clients, broker.global_max_connections), (8, 0));
+    assert!(broker.queue_qos0_messages && broker.upgrade_outgoing_qos && broker.allow_duplicate_messages);
+    assert!(!broker.retain_available && !broker.check_retain_source && !settings.nodelay);
+}
+
+#[test]
+fn each_listener_has_its_section() {
+    let settings = read(
+        "listener 1884\nmount_point a/\nlistener 1885 ::1\nmax_connections 9\nuse_username_as_clientid true\n\
+         accept_protocol_versions 4, 5\nlistener_allow_anonymous true\nlistener 0 /tmp/x y.sock\n\
+         listener 1884\nmax_connections 3\n",
+    )
+    .unwrap();
+    let addresses: Vec<_> = settings.listeners.iter().map(|listener| listener.address.clone()).collect();
+    let expected = [
+        ListenAddress::Tcp { host: None, port: 1884 },
+        ListenAddress::Tcp { host: Some("::1".to_owned()), port: 1885 },
+        ListenAddress::Unix("/tmp/x y.sock".into()),
+    ];
+    assert_eq!(addresses, expected);
+    let [first, second, third] = &settings.broker.listeners[..] else {
+        panic!("one configuration a listener");
+    };
+    assert_eq!(first.mount_point.as_deref(), Some("a/"));
+    assert_eq!((first.port, first.max_connections, first.allow_anonymous), (1884, 3, false));
+    assert_eq!((second.port, second.max_connections, second.allow_anonymous), (1885, 9, true));
+    assert_eq!(second.accept_protocol_versions, [false, true, true]);
+    assert!(second.use_username_as_clientid && !first.use_username_as_clientid);
+    assert_eq!((third.port, third.max_connections), (0, 0));
+}
+
+#[test]
+fn anonymous_clients_are_let_in_unless_a_listener_is_defined() {
+    let allows = |text: &str| read(text).unwrap().broker.listeners[0].allow_anonymous;
+    assert!(allows(""));
+    assert!(!allows("allow_anonymous false\n"));
+    assert!(!allows("listener 1884\n"));
+    assert!(!allows("port 1884\n"));
+    assert!(allows("allow_anonymous true\nlistener 1884\n"));
+    assert!(allows("listener 1884\nallow_anonymous true\n"));
+}
+
+#[test]
+fn per_listener_settings_hold_for_their_listener_alone() {
+    let text = "per_listener_settings true\nlistener 1884\nallow_anonymous true\nauto_id_prefix one-\n\
+                listener 1885\nallow_zero_length_clientid false\n";
+    let settings = read(text).unwrap();
+    let [first, second] = &settings.broker.listeners[..] else {
+        panic!("two listeners");
+    };
+    assert!(first.allow_anonymous && first.allow_zero_length_clientid);
+    assert_eq!(&*first.auto_id_prefix, "one-");
+    assert!(!second.allow_anonymous && !second.allow_zero_length_clientid);
+    assert_eq!(&*second.auto_id_prefix, "auto-");
+}
+
+#[test]
+fn old_options_still_work_with_a_warning() {
+    let settings = read("port 1884\nbind_address 127.0.0.1\nretry_interval 20\n").unwrap();
+    assert_eq!(
+        settings.listeners[0].address,
+        ListenAddress::Tcp { host: Some("127.0.0.1".to_owned()), port: 1884 }
+    );
+    assert_eq!(settings.warnings.len(), 2);
+    assert_eq!(settings.warnings[1], "Warning: The retry_interval option is no longer available.");
+}
+
+#[test]
+fn logging_options_add_up() {
+    let text = "log_dest stderr\nlog_dest file /tmp/a b.log\nlog_type error\nlog_type debug\nlog_timestamp false\n\
+                log_timestamp_format %H:%M\nconnection_messages false\n";
+    let log = read(text).unwrap().log;
+    let file = LogDestination::File("/tmp/a b.log".into());
+    assert_eq!(log.destinations, [LogDestination::StandardError, file]);
+    assert_eq!(log.types, LogTypes::ERROR | LogTypes::DEBUG);
+    assert!(!log.has_timestamp && !log.connection_messages);
+    assert_eq!(log.timestamp_format.as_deref(), Some("%H:%M"));
+    assert_eq!(read("log_dest none\n").unwrap().log.destinations, []);
+    assert_eq!(read("").unwrap().log, LogPlan::default());
+}
+
+#[test]
+fn files_of_a_folder_are_read_by_name_and_their_lines_named() {
+    let folder = Folder::new();
+    folder.file("b.conf", "max_keepalive 2\n");
+    folder.file("a.conf", "\tmax_keepalive 1  \r\nmax_connections 4\n");
+    folder.file("c.txt", "nonsense\n");
+    let main = folder.file("main.cf", &format!("include_dir {}\n", folder.0.display()));
+    let settings = Settings::read(&main).unwrap();
+    assert_eq!((settings.broker.max_keepalive, settings.broker.listeners[0].max_connections), (2, 4));
+
+    folder.file("d.conf", "\nnonsense\n");
+    let error = Settings::read(&main).unwrap_err().to_string();
+    assert!(error.ends_with("d.conf:2."), "{error}");
+}
+
+#[test]
+fn a_folder_that_includes_itself_ends() {
+    let folder = Folder::new();
+    let line = format!("include_dir {}\n", folder.0.display());
+    let error = Settings::read(&folder.file("x.conf", &line)).unwrap_err().to_string();
+    assert!(error.contains("nested too deeply"), "{error}");
+}

@@ -1,0 +1,262 @@
+//! Sockets that accept.
+
+use crate::net::Stream;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
+use thiserror::Error;
+use tokio::net::{TcpListener, UnixListener};
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// How often a free port is looked for that both loopback addresses have.
+const FREE_PORT_TRIES_MAX: usize = 32;
+
+/// Where to listen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ListenAddress {
+    /// 127.0.0.1 and ::1, where the machine has it.
+    Loopback {
+        /// TCP port; 0 takes a free one, the same for both.
+        port: u16,
+    },
+    /// One host name or address, or every address of the machine.
+    Tcp {
+        /// Name, IPv4 or IPv6 address; `None` is every address.
+        host: Option<String>,
+        /// TCP port; 0 takes a free one.
+        port: u16,
+    },
+    /// A unix domain socket; a socket that is there already is replaced, and the file goes when the listener does.
+    Unix(PathBuf),
+}
+
+/// A listener before it is bound.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListenPlan {
+    /// Where to listen.
+    pub address: ListenAddress,
+    /// Send small packets at once (`TCP_NODELAY`) on what is accepted.
+    pub nodelay: bool,
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug, Error)]
+#[error("{address}: {source}")]
+pub struct ListenError {
+    /// What was to be bound.
+    pub address: String,
+    /// Why it could not be.
+    pub source: io::Error,
+}
+
+/// A bound socket; the index is that of its [`ListenPlan`].
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) plan: usize,
+    pub(super) nodelay: bool,
+    socket: ListenSocket,
+}
+
+#[derive(Debug)]
+enum ListenSocket {
+    Tcp(TcpListener),
+    Unix {
+        socket: UnixListener,
+        #[allow(dead_code)] // kept for its end
+        path: UnixPath,
+    },
+}
+
+impl ListenSocket {
+    fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix { .. } => None,
+        }
+    }
+}
+
+/// Removes the socket file when its listener is gone.
+#[derive(Debug)]
+struct UnixPath(PathBuf);
+
+impl Drop for UnixPath {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The remote end of an accepted connection.
+pub(super) type Peer = Option<SocketAddr>;
+
+impl Listener {
+    /// Accepts one connection; registers the waker of `context` when there is none.
+    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+        Poll::Ready(Ok(match &self.socket {
+            ListenSocket::Tcp(socket) => {
+                let (stream, peer) = ready!(socket.poll_accept(context))?;
+                if self.nodelay {
+                    // A peer that has gone already is found out by the first read.
+                    let _ = stream.set_nodelay(true);
+                }
+                (Stream::Tcp(stream), Some(peer))
+            }
+            ListenSocket::Unix { socket, .. } => {
+                let (stream, _) = ready!(socket.poll_accept(context))?;
+                (Stream::Unix(stream), None)
+            }
+        }))
+    }
+}
+
+/// Bound listeners, not yet served.
+#[derive(Debug)]
+pub struct Listeners {
+    pub(super) sockets: Vec<Listener>,
+}
+
+impl Listeners {
+    /// Binds all of `plans`; connections wait in the system's queue from then on.
+    ///
+    /// Must be called within the runtime that will serve them.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be bound.
+    pub fn bind(plans: &[ListenPlan]) -> Result<Self, ListenError> {
+        let mut sockets = Vec::new();
+        for (index, plan) in plans.iter().enumerate() {
+            let bound = bind(&plan.address)
+                .map_err(|source| ListenError { address: describe(&plan.address), source })?;
+            let listener = |socket| Listener { plan: index, nodelay: plan.nodelay, socket };
+            sockets.extend(bound.into_iter().map(listener));
+        }
+        Ok(Self { sockets })
+    }
+
+    /// The TCP addresses that are bound, each with the index of its plan.
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<(usize, SocketAddr)> {
+        let address = |listener: &Listener| Some((listener.plan, listener.socket.local_address()?));
+        self.sockets.iter().filter_map(address).collect()
+    }
+}
+
+fn describe(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Loopback { port } => format!("localhost:{port}"),
+        ListenAddress::Tcp { host: Some(host), port } if host.contains(':') => format!("[{host}]:{port}"),
+        ListenAddress::Tcp { host, port } => format!("{}:{port}", host.as_deref().unwrap_or("*")),
+        ListenAddress::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn bind(address: &ListenAddress) -> io::Result<Vec<ListenSocket>> {
+    match address {
+        ListenAddress::Unix(path) => Ok(vec![bind_unix(path)?]),
+        ListenAddress::Loopback { port } => bind_loopback(*port),
+        ListenAddress::Tcp { host: None, port } => {
+            // One socket for both families where there is IPv6, else IPv4 alone.
+            match bind_tcp((Ipv6Addr::UNSPECIFIED, *port).into(), false) {
+                Err(error) if has_no_ipv6(&error) => {
+                    Ok(vec![bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into(), false)?])
+                }
+                bound => Ok(vec![bound?]),
+            }
+        }
+        ListenAddress::Tcp { host: Some(host), port } => {
+            let addresses: Vec<_> = match host.parse::<IpAddr>() {
+                Ok(address) => vec![(address, *port).into()],
+                Err(_) => (host.as_str(), *port).to_socket_addrs()?.collect(),
+            };
+            addresses.into_iter().map(|address| bind_tcp(address, true)).collect()
+        }
+    }
+}
+
+fn bind_loopback(port: u16) -> io::Result<Vec<ListenSocket>> {
+    let mut result = Err(io::ErrorKind::AddrInUse.into());
+    // A free port of one family may be taken in the other.
+    for _ in 0..if port == 0 { FREE_PORT_TRIES_MAX } else { 1 } {
+        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true)?;
+        let bound_port = first.local_address().map_or(port, |address| address.port());
+        match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true) {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if has_no_ipv6(&error) => return Ok(vec![first]),
+            Err(error) => result = Err(error),
+        }
+    }
+    result
+}
+
+fn has_no_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<ListenSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the one before to be forgotten.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into()).map(ListenSocket::Tcp)
+}
+
+fn bind_unix(path: &Path) -> io::Result<ListenSocket> {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    Ok(ListenSocket::Unix { socket: UnixListener::bind(path)?, path: UnixPath(path.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(address: ListenAddress) -> ListenPlan {
+        ListenPlan { address, nodelay: true }
+    }
+
+    #[tokio::test]
+    async fn a_free_loopback_port_is_the_same_in_both_families() {
+        let listeners = Listeners::bind(&[plan(ListenAddress::Loopback { port: 0 })]).unwrap();
+        let addresses = listeners.local_addresses();
+        assert!(addresses.iter().all(|(plan, address)| *plan == 0 && address.ip().is_loopback()));
+        assert!(addresses.iter().all(|(_, address)| address.port() == addresses[0].1.port()));
+        assert_ne!(addresses[0].1.port(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let first = Listeners::bind(&[plan(ListenAddress::Loopback { port: 0 })]).unwrap();
+        let port = first.local_addresses()[0].1.port();
+        let host = Some("127.0.0.1".to_owned());
+        let error = Listeners::bind(&[plan(ListenAddress::Tcp { host, port })]).unwrap_err();
+        assert_eq!(error.source.raw_os_error(), Some(libc::EADDRINUSE));
+        assert_eq!(error.address, format!("127.0.0.1:{port}"));
+    }
+
+    #[tokio::test]
+    async fn a_left_over_socket_file_is_replaced_but_no_other_file() {
+        let path = std::env::temp_dir().join(format!("culex-listen-{}", std::process::id()));
+        let unix = [plan(ListenAddress::Unix(path.clone()))];
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let listeners = Listeners::bind(&unix).unwrap();
+        drop(listeners);
+        assert!(!path.exists());
+        fs::write(&path, "precious").unwrap();
+        assert!(Listeners::bind(&unix).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        fs::remove_file(&path).unwrap();
+    }
+}
