@@ -79,6 +79,22 @@ fn several_packets(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     stream
 }
 
+/// With `FUZZ_CORPUS=fuzz/corpus/decode` the rows are also written there, for the fuzzer to begin with.
+#[test]
+fn every_row_is_a_seed_that_the_entries_take() {
+    let folder = std::env::var("FUZZ_CORPUS").ok();
+    if let Some(folder) = &folder {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    for (number, vector) in vectors::load().iter().enumerate() {
+        entries::decode(&vector.bytes);
+        entries::decode_encode_decode(&vector.bytes);
+        if let Some(folder) = &folder {
+            std::fs::write(format!("{folder}/row-{number}"), &vector.bytes).unwrap();
+        }
+    }
+}
+
 #[test]
 fn decode_never_panics() {
     run(entries::decode, 5_000, one_packet);
