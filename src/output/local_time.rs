@@ -44,8 +44,10 @@ pub struct ZoneError;
 /// A time zone, and the second that was shown last.
 #[derive(Clone, Debug)]
 pub struct LocalTime {
-    zone: TimeZone,
-    second: i64,
+    /// `None` is the system's, which is not read before a time is shown.
+    zone: Option<TimeZone>,
+    /// The second that `fields` and `date_time` stand for; `None` before the first.
+    second: Option<i64>,
     fields: Fields,
     date_time: Vec<u8>,
 }
@@ -54,13 +56,13 @@ impl LocalTime {
     /// The zone of the environment variable `TZ`, or of the system; UTC where neither says.
     #[must_use]
     pub fn system() -> Self {
-        Self::new(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+        Self::new(None)
     }
 
     /// Coordinated universal time.
     #[must_use]
     pub fn utc() -> Self {
-        Self::new(TimeZone::UTC)
+        Self::new(Some(TimeZone::UTC))
     }
 
     /// A zone written as in POSIX's `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
@@ -69,22 +71,27 @@ impl LocalTime {
     ///
     /// [`ZoneError`] for everything else.
     pub fn posix(zone: &str) -> Result<Self, ZoneError> {
-        TimeZone::posix(zone).map(Self::new).map_err(|_| ZoneError)
+        let zone = TimeZone::posix(zone).map_err(|_| ZoneError)?;
+        Ok(Self::new(Some(zone)))
     }
 
-    fn new(zone: TimeZone) -> Self {
-        let fields = Fields::of(0, &zone);
-        let date_time = fields.date_time();
-        Self { zone, second: 0, fields, date_time }
+    fn new(zone: Option<TimeZone>) -> Self {
+        let fields = Fields::of(0, &TimeZone::UTC);
+        Self { zone, second: None, fields, date_time: Vec::new() }
     }
 
     #[inline]
     fn turn_to(&mut self, second: i64) {
-        if self.second != second {
-            self.second = second;
-            self.fields = Fields::of(second, &self.zone);
-            self.date_time = self.fields.date_time();
+        if self.second != Some(second) {
+            self.show(second);
         }
+    }
+
+    fn show(&mut self, second: i64) {
+        let zone = self.zone.get_or_insert_with(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
+        self.second = Some(second);
+        self.fields = Fields::of(second, zone);
+        self.date_time = self.fields.date_time();
     }
 
     /// Appends `2026-11-22T07:02:12`.
