@@ -154,6 +154,7 @@ impl Session {
         self.reader = FrameReader::default();
         self.ready.clear();
         self.inflight.connection_lost();
+        self.received.connection_lost();
         for request in self.requests.drain(..) {
             self.identifiers.release(request.identifier);
         }

@@ -14,23 +14,46 @@ use rustc_hash::FxHashMap;
 /// QoS 2 messages that wait for their PUBREL; kept from one connection to the next while the session lives.
 #[derive(Debug, Default)]
 pub(super) struct Received {
-    messages: FxHashMap<PacketIdentifier, Publish>,
+    /// Each with the number of the connection on which it came last.
+    messages: FxHashMap<PacketIdentifier, (Publish, u32)>,
     bytes: usize,
+    connection: u32,
+    /// How many came on this connection; only those occupy our Receive Maximum (MQTT 5, section 4.9).
+    on_this_connection: usize,
 }
 
 impl Received {
     fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { connection: self.connection, ..Self::default() };
+    }
+
+    pub(super) fn connection_lost(&mut self) {
+        self.connection = self.connection.wrapping_add(1);
+        self.on_this_connection = 0;
+    }
+
+    /// Whether the message is here already; it has come again, on this connection.
+    fn is_repeated(&mut self, identifier: PacketIdentifier) -> bool {
+        let Some((_, connection)) = self.messages.get_mut(&identifier) else {
+            return false;
+        };
+        if *connection != self.connection {
+            *connection = self.connection;
+            self.on_this_connection += 1;
+        }
+        true
     }
 
     fn insert(&mut self, identifier: PacketIdentifier, publish: Publish) {
         self.bytes += held(&publish);
-        self.messages.insert(identifier, publish);
+        self.on_this_connection += 1;
+        self.messages.insert(identifier, (publish, self.connection));
     }
 
     fn remove(&mut self, identifier: PacketIdentifier) -> Option<Publish> {
-        let publish = self.messages.remove(&identifier)?;
+        let (publish, connection) = self.messages.remove(&identifier)?;
         self.bytes -= held(&publish);
+        self.on_this_connection -= usize::from(connection == self.connection);
         Some(publish)
     }
 }
@@ -309,8 +332,8 @@ impl Session {
         publish: &PublishRef<'_>,
         block: &Bytes,
     ) -> Result<(), SessionError> {
-        if !self.received.messages.contains_key(&identifier) {
-            if self.received.messages.len() >= usize::from(self.receive_maximum) {
+        if !self.received.is_repeated(identifier) {
+            if self.received.on_this_connection >= usize::from(self.receive_maximum) {
                 return Err(SessionError::ReceiveMaximumExceeded);
             }
             let held = publish.topic.len() + publish.properties.wire().len() + publish.payload.len();

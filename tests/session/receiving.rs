@@ -79,6 +79,18 @@ fn more_unreleased_messages_than_our_receive_maximum_are_a_fault() {
 }
 
 #[test]
+fn what_an_earlier_connection_left_unreleased_does_not_occupy_the_receive_maximum() {
+    let mut config = durable();
+    config.connect.properties = numbers(&[(PropertyIdentifier::ReceiveMaximum, 2)]);
+    let mut leash = Leash::connected(config);
+    leash.receive([publish(2, 1, "a"), publish(2, 2, "b")]).unwrap();
+    leash.reopen();
+    leash.accept(session_present());
+    leash.receive([dup(publish(2, 2, "b")), publish(2, 3, "c")]).unwrap();
+    assert_eq!(leash.receive([publish(2, 4, "d")]), Err(SessionError::ReceiveMaximumExceeded));
+}
+
+#[test]
 fn unreleased_messages_are_bounded_in_bytes() {
     let mut leash = Leash::connected(Config { receive_bytes_max: 10, ..v5() });
     leash.receive([publish(2, 1, "one message of any length fits")]).unwrap();

@@ -20,6 +20,10 @@ pub(crate) struct Client {
     pub(crate) server_link: Option<u32>,
     /// Whether the broker keeps a session, and until when if there is an end.
     session_kept: Option<Option<Time>>,
+    /// Counts the sessions that the broker has made for this client.
+    pub(crate) session_serial: u32,
+    /// The one that the client took part in last.
+    pub(crate) known_serial: u32,
 }
 
 impl Client {
@@ -57,6 +61,8 @@ impl Client {
             link: None,
             server_link: None,
             session_kept: None,
+            session_serial: 0,
+            known_serial: 0,
         };
         (client, Qos::from_number(u8::try_from(random.between(0, 2)).unwrap()).unwrap())
     }
@@ -73,6 +79,7 @@ impl Client {
         self.session_kept = Some(None);
         self.conversation.by_server.connection_lost();
         if !session_present {
+            self.session_serial += 1;
             self.conversation.by_server.session_lost();
         }
         session_present

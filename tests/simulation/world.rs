@@ -46,6 +46,8 @@ struct Link {
     is_silent: bool,
     /// What CONNACK must say.
     session_present: bool,
+    /// Which session of the client's it belongs to.
+    session_serial: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -189,6 +191,7 @@ impl World {
             is_ready: false,
             is_silent: false,
             session_present: false,
+            session_serial: 0,
         };
         self.links.insert(serial, link);
         self.note(|| format!("client {number} opens link {serial}"));
@@ -339,6 +342,7 @@ impl World {
             let packets = link.up.tap.packets(bytes.clone(), client.version, Sender::Client)?;
             if packets.iter().any(|packet| matches!(packet, Packet::Connect(_))) {
                 link.session_present = client.broker_connects(self.now, serial);
+                link.session_serial = client.session_serial;
             }
             if client.server_link == Some(serial) {
                 client.conversation.server_received(&packets);
@@ -461,14 +465,20 @@ impl World {
 
     fn connected(&mut self, number: usize, connack: &Connack) -> Result<(), String> {
         let client = &mut self.clients[number];
-        let session_present =
-            client.link.and_then(|serial| self.links.get(&serial)).is_some_and(|link| link.session_present);
+        let Some(link) = client.link.and_then(|serial| self.links.get(&serial)) else {
+            return Err(format!("client {number} is connected over nothing"));
+        };
+        let (session_present, serial) = (link.session_present, link.session_serial);
         let has_flag = client.version != ProtocolVersion::V31;
         if has_flag && connack.session_present != session_present {
             return Err(format!("client {number}: session present is {}", connack.session_present));
         }
         if !session_present {
             client.conversation.by_client.session_lost();
+        }
+        // The session that is present may be one whose CONNACK the client never saw: it cannot tell.
+        if client.known_serial != serial {
+            client.known_serial = serial;
             self.model.session_lost(number);
         }
         if self.model.is_subscribed(number) {
