@@ -7,18 +7,12 @@ use super::property::{Place, Properties};
 use super::{ProtocolVersion, ReasonCode};
 use bytes::Bytes;
 
-/// The Return Code with which a server that knows only MQTT 3.1.1 answers a MQTT 5 CONNECT, in its own packet form.
-const UNACCEPTABLE_PROTOCOL_VERSION: ReasonCode = ReasonCode(1);
-
 /// The server's answer to CONNECT.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Connack {
     /// Whether the server kept a session for this client.
     pub session_present: bool,
     /// The Reason Code, before MQTT 5 the Return Code; any number is kept, because clients report it.
-    ///
-    /// A MQTT 5 client that meets an older server's "unacceptable protocol version" reads it as
-    /// [`ReasonCode::UNSUPPORTED_PROTOCOL_VERSION`].
     pub reason: ReasonCode,
     /// MQTT 5 only.
     pub properties: Properties,
@@ -33,9 +27,6 @@ impl Connack {
             return Err(PacketError::ConnectFlags);
         }
         let reason = ReasonCode(reader.u8()?);
-        if version == ProtocolVersion::V5 && reader.is_empty() && reason == UNACCEPTABLE_PROTOCOL_VERSION {
-            return Ok(Self { reason: ReasonCode::UNSUPPORTED_PROTOCOL_VERSION, ..Self::default() });
-        }
         let properties = decode_properties(block, &mut reader, version, Place::Connack)?;
         reader.finish()?;
         let session_present = flags & 1 != 0 && version != ProtocolVersion::V31;
