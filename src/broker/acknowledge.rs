@@ -95,7 +95,7 @@ impl Broker {
                 packet.properties = crate::packet::Properties::EMPTY;
             }
         }
-        connection.answers += 1;
+        connection.answer_bytes += 5 + packet.properties.as_ref().wire().len();
         self.output.to(connection).write(|out| packet.encode(packet_type, version, out));
         self.statistics.packets_sent += 1;
         if self.config.events.journal.contains(Topics::PACKETS) {

@@ -118,8 +118,8 @@ pub struct StoredDelivery {
     pub retain: bool,
     /// Subscription Identifiers that go with it.
     pub subscription_identifiers: Vec<u32>,
-    /// The share name, for a shared subscription.
-    pub share_name: Option<Box<str>>,
+    /// `$share/NAME/FILTER`, for a shared subscription.
+    pub shared_filter: Option<Arc<str>>,
     /// The identifier it was sent with, once it was.
     pub packet_identifier: Option<PacketIdentifier>,
 }
@@ -211,7 +211,7 @@ impl Broker {
                 .origin
                 .as_ref()
                 .map_or_else(Vec::new, |origin| origin.identifiers.clone()),
-            share_name: delivery.origin.as_ref().and_then(|origin| origin.share_name.clone()),
+            shared_filter: delivery.origin.as_ref().and_then(|origin| origin.shared_filter.clone()),
             packet_identifier: None,
         });
         self.record(key, |client_identifier| Change::Queued { client_identifier, delivery: stored });
@@ -371,8 +371,8 @@ impl Broker {
 }
 
 fn restored_delivery(stored: StoredDelivery) -> Delivery {
-    let origin = (!stored.subscription_identifiers.is_empty() || stored.share_name.is_some()).then(|| {
-        Arc::new(Origin { identifiers: stored.subscription_identifiers, share_name: stored.share_name })
+    let origin = (!stored.subscription_identifiers.is_empty() || stored.shared_filter.is_some()).then(|| {
+        Arc::new(Origin { identifiers: stored.subscription_identifiers, shared_filter: stored.shared_filter })
     });
     Delivery {
         message: stored.message,

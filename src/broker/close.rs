@@ -191,7 +191,7 @@ impl Broker {
         let queued = session.queue.drain().into_iter().filter(|delivery| delivery.qos != Qos::AtMostOnce);
         let shared: Vec<Delivery> = in_flight
             .chain(queued)
-            .filter(|delivery| delivery.origin.as_ref().is_some_and(|origin| origin.share_name.is_some()))
+            .filter(|delivery| delivery.origin.as_ref().is_some_and(|origin| origin.shared_filter.is_some()))
             .collect();
         for delivery in shared {
             self.give_to_other_member(delivery);
@@ -199,14 +199,14 @@ impl Broker {
     }
 
     fn give_to_other_member(&mut self, delivery: Delivery) {
-        let Some(share_name) = delivery.origin.as_ref().and_then(|origin| origin.share_name.as_deref())
-        else {
+        let Some(filter) = delivery.origin.as_ref().and_then(|origin| origin.shared_filter.as_deref()) else {
             return;
         };
         let route = self.take_route(&delivery.message.topic, NO_SESSION);
-        let group = route.groups.iter().copied().find(|&group| {
-            self.subscriptions.group(group).is_some_and(|group| group.share_name() == share_name)
-        });
+        let group =
+            route.groups.iter().copied().find(|&group| {
+                self.subscriptions.group(group).is_some_and(|group| **group.filter() == *filter)
+            });
         self.keep_route(route);
         let length = delivery.message.payload.len() + delivery.message.topic.len();
         if let Some(target) = group.and_then(|group| self.choose_member(group, length, NO_SESSION)) {

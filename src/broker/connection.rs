@@ -105,8 +105,8 @@ pub(super) struct Connection {
     pub(super) is_ready: bool,
     /// Request Problem Information.
     pub(super) wants_problems: bool,
-    /// Answers queued since `outgoing` was last taken; a client that never reads them is cut off.
-    pub(super) answers: u32,
+    /// Bytes of answers queued since `outgoing` was last taken; a client that never reads them is cut off.
+    pub(super) answer_bytes: usize,
     /// Seconds; 0 for none.
     pub(super) keep_alive: u16,
     /// The client's Receive Maximum within the configured window.
@@ -137,7 +137,7 @@ impl Connection {
             version: ProtocolVersion::V311,
             is_ready: false,
             wants_problems: true,
-            answers: 0,
+            answer_bytes: 0,
             keep_alive: 0,
             window: 0,
             packet_bytes_max: u32::MAX,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub(super) struct Origin {
     /// Subscription Identifiers that go with the message.
     pub(super) identifiers: Vec<u32>,
-    /// The share name, when the message was taken by a shared subscription.
-    pub(super) share_name: Option<Box<str>>,
+    /// `$share/NAME/FILTER`, when the message was taken by a shared subscription.
+    pub(super) shared_filter: Option<Arc<str>>,
 }
 
 /// One message for one client.

@@ -148,6 +148,8 @@ impl Broker {
     pub fn reconfigure(&mut self, now: Time, config: Config) {
         self.advance(now);
         self.config = config;
+        // Whether copies are merged is part of a route.
+        self.routes = Routes::default();
     }
 
     /// The configuration in force.

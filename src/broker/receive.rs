@@ -43,8 +43,8 @@ impl Fault {
 
 /// What may arrive while a verdict about CONNECT is awaited, in bytes.
 const HELD_BYTES_MAX: usize = 128 * 1024;
-/// Answers that a client may leave unread before it is cut off; some 4 bytes each.
-const UNREAD_ANSWERS_MAX: u32 = 2_000_000;
+/// Bytes of answers to its own packets that a client may leave unread before it is cut off: two million PUBACKs.
+const UNREAD_ANSWER_BYTES_MAX: usize = 8_000_000;
 
 impl Broker {
     /// Takes a block as it was read from connection `id`; unknown and closing connections are ignored.
@@ -96,7 +96,7 @@ impl Broker {
         }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.reader = reader;
-            if connection.answers > UNREAD_ANSWERS_MAX {
+            if connection.answer_bytes > UNREAD_ANSWER_BYTES_MAX {
                 self.close_with(id, Fault::Reason(ReasonCode::QUOTA_EXCEEDED));
             }
         }
@@ -182,7 +182,7 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.answers += 1;
+        connection.answer_bytes += 2;
         self.output.to(connection).put(&[0xD0, 0]);
         self.statistics.packets_sent += 1;
         // Who pings is idle, and idle connections hold no buffers.

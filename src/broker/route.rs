@@ -21,11 +21,11 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn of(subscriber: &Subscriber, share_name: Option<&str>) -> Self {
+    pub(super) fn of(subscriber: &Subscriber, shared_filter: Option<&Arc<str>>) -> Self {
         let subscription = subscriber.subscription;
         let identifiers = Vec::from_iter(subscription.identifier);
-        let origin = (!identifiers.is_empty() || share_name.is_some())
-            .then(|| Arc::new(Origin { identifiers, share_name: share_name.map(Box::from) }));
+        let origin = (!identifiers.is_empty() || shared_filter.is_some())
+            .then(|| Arc::new(Origin { identifiers, shared_filter: shared_filter.cloned() }));
         Self {
             session: subscriber.session,
             qos: subscription.options.maximum_qos,
@@ -98,7 +98,7 @@ fn merge(first: &mut Target, second: Target) {
     first.origin = match (first.origin.take(), second.origin) {
         (Some(first), Some(second)) => {
             let identifiers = [&first.identifiers[..], &second.identifiers[..]].concat();
-            Some(Arc::new(Origin { identifiers, share_name: None }))
+            Some(Arc::new(Origin { identifiers, shared_filter: None }))
         }
         (one, other) => one.or(other),
     };
@@ -177,7 +177,7 @@ impl Broker {
         }
         let (_, member) = chosen?;
         let session = member.session;
-        let target = Target::of(member, Some(group.share_name()));
+        let target = Target::of(member, Some(group.filter()));
         self.subscriptions.advance(key, session);
         Some(target)
     }

@@ -140,8 +140,8 @@ impl Broker {
         options: SubscriptionOptions,
         identifier: Option<u32>,
     ) {
-        let origin =
-            identifier.map(|identifier| Arc::new(Origin { identifiers: vec![identifier], share_name: None }));
+        let origin = identifier
+            .map(|identifier| Arc::new(Origin { identifiers: vec![identifier], shared_filter: None }));
         let mut deliveries = Vec::new();
         for (_, retained) in self.retained.matching(filter) {
             let message = &retained.message;

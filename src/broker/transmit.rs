@@ -35,7 +35,7 @@ impl Broker {
         };
         let before = transmit.len();
         let promise = connection.promise;
-        connection.answers = 0;
+        connection.answer_bytes = 0;
         if self.config.durable {
             transmit.append(&mut connection.details.released);
             if !connection.outgoing.is_empty() && self.must_wait(promise) {
@@ -105,7 +105,7 @@ impl Broker {
         if packet.encode(version, &mut bytes).is_err() || bytes.len() > connection.packet_bytes_max as usize {
             return false;
         }
-        connection.answers += 1;
+        connection.answer_bytes += bytes.len();
         self.output.to(connection).put(&bytes);
         self.statistics.packets_sent += 1;
         true

@@ -2,6 +2,7 @@
 
 use super::{SessionKey, Subscriber, Subscription, index};
 use slab::Slab;
+use std::sync::Arc;
 
 /// Names a group while it has a member.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -10,7 +11,8 @@ pub struct GroupKey(u32);
 /// The sessions that share one filter under one name.
 #[derive(Debug)]
 pub struct Group {
-    share_name: Box<str>,
+    /// `$share/NAME/FILTER`.
+    filter: Arc<str>,
     /// In the order in which they joined.
     members: Vec<Subscriber>,
     /// The place of the member whose turn is next; below the number of members.
@@ -18,10 +20,10 @@ pub struct Group {
 }
 
 impl Group {
-    /// The name between `$share/` and the filter.
+    /// `$share/NAME/FILTER`, which no other group has.
     #[must_use]
-    pub fn share_name(&self) -> &str {
-        &self.share_name
+    pub const fn filter(&self) -> &Arc<str> {
+        &self.filter
     }
 
     /// Every member once: first the one whose turn it is, then the others in the order in which they joined.
@@ -59,13 +61,13 @@ impl Groups {
         self.members_count
     }
 
-    /// The group of that name among `keys`, those of one filter.
-    pub(super) fn find(&self, keys: &[GroupKey], share_name: &str) -> Option<GroupKey> {
-        keys.iter().copied().find(|key| *self.groups[key.0 as usize].share_name == *share_name)
+    /// The group with that whole filter among `keys`, those of one filter proper.
+    pub(super) fn find(&self, keys: &[GroupKey], filter: &str) -> Option<GroupKey> {
+        keys.iter().copied().find(|key| *self.groups[key.0 as usize].filter == *filter)
     }
 
-    pub(super) fn insert(&mut self, share_name: &str) -> GroupKey {
-        let group = Group { share_name: share_name.into(), members: Vec::new(), next: 0 };
+    pub(super) fn insert(&mut self, filter: &str) -> GroupKey {
+        let group = Group { filter: filter.into(), members: Vec::new(), next: 0 };
         GroupKey(index(self.groups.insert(group)))
     }
 

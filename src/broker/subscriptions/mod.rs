@@ -107,19 +107,19 @@ impl Subscriptions {
     /// FILTER [MQTT-4.8.2-4]. Returns whether the subscription existed.
     pub fn subscribe(&mut self, session: SessionKey, filter: &str, subscription: Subscription) -> bool {
         self.generation += 1;
-        let (share_name, filter) = split(filter);
-        let index = self.filter_or_insert(filter);
+        let (is_shared, proper) = split(filter);
+        let index = self.filter_or_insert(proper);
         let subscriber = Subscriber { session, subscription };
-        let Some(share_name) = share_name else {
+        if !is_shared {
             let existed = put(&mut self.filters[index as usize].subscribers, subscriber);
             self.plain_count += usize::from(!existed);
             return existed;
-        };
+        }
         let keys = &mut self.filters[index as usize].groups;
-        let key = match self.groups.find(keys, share_name) {
+        let key = match self.groups.find(keys, filter) {
             Some(key) => key,
             None => {
-                let key = self.groups.insert(share_name);
+                let key = self.groups.insert(filter);
                 keys.push(key);
                 key
             }
@@ -129,18 +129,17 @@ impl Subscriptions {
 
     /// Ends the subscription of `session` to exactly this filter; false when it did not exist [MQTT-3.10.4-1].
     pub fn unsubscribe(&mut self, session: SessionKey, filter: &str) -> bool {
-        let (share_name, filter) = split(filter);
-        let Some(index) = self.find(filter) else {
+        let (is_shared, proper) = split(filter);
+        let Some(index) = self.find(proper) else {
             return false;
         };
         let entry = &mut self.filters[index as usize];
-        let existed = match share_name {
-            None => {
-                let existed = take(&mut entry.subscribers, session);
-                self.plain_count -= usize::from(existed);
-                existed
-            }
-            Some(share_name) => self.groups.leave(&mut entry.groups, share_name, session),
+        let existed = if is_shared {
+            self.groups.leave(&mut entry.groups, filter, session)
+        } else {
+            let existed = take(&mut entry.subscribers, session);
+            self.plain_count -= usize::from(existed);
+            existed
         };
         if existed {
             self.generation += 1;
@@ -159,12 +158,12 @@ impl Subscriptions {
     /// The subscription of `session` to exactly this filter.
     #[must_use]
     pub fn find_subscription(&self, session: SessionKey, filter: &str) -> Option<Subscription> {
-        let (share_name, filter) = split(filter);
-        let filter = &self.filters[self.find(filter)? as usize];
-        match share_name {
-            None => find(&filter.subscribers, session).ok().map(|at| filter.subscribers[at].subscription),
-            Some(share_name) => self.groups.member(self.groups.find(&filter.groups, share_name)?, session),
+        let (is_shared, proper) = split(filter);
+        let entry = &self.filters[self.find(proper)? as usize];
+        if is_shared {
+            return self.groups.member(self.groups.find(&entry.groups, filter)?, session);
         }
+        find(&entry.subscribers, session).ok().map(|at| entry.subscribers[at].subscription)
     }
 
     /// Finds everything that matches `topic`, a well-formed Topic Name, and puts it into `matches`.
@@ -279,11 +278,11 @@ impl Subscriptions {
     }
 }
 
-/// Apart into share name and filter proper.
-fn split(filter: &str) -> (Option<&str>, &str) {
+/// Whether the filter is a shared one, and the filter proper.
+fn split(filter: &str) -> (bool, &str) {
     match SharedFilter::split(filter) {
-        Ok(Some(shared)) => (Some(shared.share_name), shared.filter),
-        _ => (None, filter),
+        Ok(Some(shared)) => (true, shared.filter),
+        _ => (false, filter),
     }
 }
 
