@@ -48,11 +48,11 @@ fn every_qos_travels_and_the_lower_of_both_sides_counts() {
     });
 }
 
-/// mosquitto_sub 2.0.11 at its own broker, in MQTT 5 at QoS 2, now and then takes the 21st message for one too many
-/// ("A network protocol error occurred"), so there it gets fewer than its Receive Maximum.
+/// mosquitto 2.0.11 now and then has 21 messages of QoS 2 under way where the subscriber's Receive Maximum is 20; its own
+/// client and ours then leave with a protocol error. So there it gets fewer lines than that.
 fn lines_max(programs: &Programs, qos: &str) -> usize {
-    let theirs = programs.broker == Maker::Mosquitto && programs.subscriber == Maker::Mosquitto;
-    if theirs && programs.version == "mqttv5" && qos == "2" { 15 } else { 500 }
+    let exceeds = programs.broker == Maker::Mosquitto && programs.version == "mqttv5" && qos == "2";
+    if exceeds { 15 } else { 500 }
 }
 
 #[test]
