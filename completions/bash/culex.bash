@@ -16,6 +16,9 @@ _culex() {
             ",$1")
                 cmd="culex"
                 ;;
+            culex,broker)
+                cmd="culex__subcmd__broker"
+                ;;
             culex,completions)
                 cmd="culex__subcmd__completions"
                 ;;
@@ -41,7 +44,7 @@ _culex() {
 
     case "${cmd}" in
         culex)
-            opts="-h --help pub sub rr completions man links"
+            opts="-h --help pub sub rr broker completions man links"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -54,8 +57,46 @@ _culex() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        culex__subcmd__broker)
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --port-file --ready-fd --until-eof --exec --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         culex__subcmd__completions)
-            opts="-h --help bash elvish fish nushell powershell zsh culex culex-pub culex-sub culex-rr"
+            opts="-h --help bash elvish fish nushell powershell zsh culex culex-broker culex-pub culex-sub culex-rr"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

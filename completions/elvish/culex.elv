@@ -23,6 +23,7 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand pub 'Publish messages to an MQTT broker'
             cand sub 'Subscribe to topics of an MQTT broker and print what arrives'
             cand rr 'Send a request over an MQTT broker and print the reply'
+            cand broker 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
             cand completions 'Print a shell''s completion script'
             cand man 'Write the man pages of all programs into a directory'
             cand links 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory'
@@ -269,6 +270,25 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --strict 'Speak exactly as mosquitto''s programs do; must be the first argument'
             cand --help 'Print this help'
             cand --version 'Print the version'
+        }
+        &'culex;broker'= {
+            cand -c 'Configuration file, in mosquitto.conf''s syntax'
+            cand --config-file 'Configuration file, in mosquitto.conf''s syntax'
+            cand -p 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
+            cand --port 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
+            cand --port-file 'Write the port to this file once it accepts'
+            cand --ready-fd 'Write the port to this descriptor once it accepts, and close it'
+            cand -d 'Go to the background once the configuration has been read'
+            cand --daemon 'Go to the background once the configuration has been read'
+            cand -v 'Log everything, whatever the configuration says'
+            cand --verbose 'Log everything, whatever the configuration says'
+            cand -q 'Log nothing, whatever the configuration says'
+            cand --quiet 'Log nothing, whatever the configuration says'
+            cand --test-config 'Read the configuration, say whether it is right, and end'
+            cand --until-eof 'End when the standard input does'
+            cand --exec 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'culex;completions'= {
             cand -h 'Print help'

@@ -28,6 +28,7 @@ complete -c culex -n "__fish_culex_needs_command" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messages to an MQTT broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
 complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request over an MQTT broker and print the reply'
+complete -c culex -n "__fish_culex_needs_command" -f -a "broker" -d 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
 complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
 complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory'
@@ -242,6 +243,17 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l quiet -d 'Print no er
 complete -c culex -n "__fish_culex_using_subcommand rr" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand broker" -s c -l config-file -d 'Configuration file, in mosquitto.conf\'s syntax' -r -F
+complete -c culex -n "__fish_culex_using_subcommand broker" -s p -l port -d 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l port-file -d 'Write the port to this file once it accepts' -r -F
+complete -c culex -n "__fish_culex_using_subcommand broker" -l ready-fd -d 'Write the port to this descriptor once it accepts, and close it' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -s d -l daemon -d 'Go to the background once the configuration has been read'
+complete -c culex -n "__fish_culex_using_subcommand broker" -s v -l verbose -d 'Log everything, whatever the configuration says'
+complete -c culex -n "__fish_culex_using_subcommand broker" -s q -l quiet -d 'Log nothing, whatever the configuration says'
+complete -c culex -n "__fish_culex_using_subcommand broker" -l test-config -d 'Read the configuration, say whether it is right, and end'
+complete -c culex -n "__fish_culex_using_subcommand broker" -l until-eof -d 'End when the standard input does'
+complete -c culex -n "__fish_culex_using_subcommand broker" -l exec -d 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
+complete -c culex -n "__fish_culex_using_subcommand broker" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

@@ -26,6 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('pub', 'pub', [CompletionResultType]::ParameterValue, 'Publish messages to an MQTT broker')
             [CompletionResult]::new('sub', 'sub', [CompletionResultType]::ParameterValue, 'Subscribe to topics of an MQTT broker and print what arrives')
             [CompletionResult]::new('rr', 'rr', [CompletionResultType]::ParameterValue, 'Send a request over an MQTT broker and print the reply')
+            [CompletionResult]::new('broker', 'broker', [CompletionResultType]::ParameterValue, 'An MQTT 5, 3.1.1 and 3.1 broker for tests')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages of all programs into a directory')
             [CompletionResult]::new('links', 'links', [CompletionResultType]::ParameterValue, 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory')
@@ -275,6 +276,26 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Speak exactly as mosquitto''s programs do; must be the first argument')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print this help')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version')
+            break
+        }
+        'culex;broker' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Configuration file, in mosquitto.conf''s syntax')
+            [CompletionResult]::new('--config-file', '--config-file', [CompletionResultType]::ParameterName, 'Configuration file, in mosquitto.conf''s syntax')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it')
+            [CompletionResult]::new('--port-file', '--port-file', [CompletionResultType]::ParameterName, 'Write the port to this file once it accepts')
+            [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write the port to this descriptor once it accepts, and close it')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Go to the background once the configuration has been read')
+            [CompletionResult]::new('--daemon', '--daemon', [CompletionResultType]::ParameterName, 'Go to the background once the configuration has been read')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log everything, whatever the configuration says')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log everything, whatever the configuration says')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Log nothing, whatever the configuration says')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Log nothing, whatever the configuration says')
+            [CompletionResult]::new('--test-config', '--test-config', [CompletionResultType]::ParameterName, 'Read the configuration, say whether it is right, and end')
+            [CompletionResult]::new('--until-eof', '--until-eof', [CompletionResultType]::ParameterName, 'End when the standard input does')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run the command behind `--` with a broker of its own on a free port, and end with its status')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'culex;completions' {

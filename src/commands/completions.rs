@@ -59,7 +59,7 @@ mod tests {
             for program in PROGRAMS {
                 let script = String::from_utf8(script(shell, program).unwrap()).unwrap();
                 assert!(script.contains(program), "{shell} {program}");
-                assert!(script.contains("qos"), "{shell} {program}");
+                assert!(script.contains("quiet"), "{shell} {program}");
             }
         }
         assert_eq!(script("csh", "culex"), None);

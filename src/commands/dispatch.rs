@@ -1,6 +1,6 @@
 //! `culex`: every tool by its first word, or by the name it is called by.
 
-use super::{broker, complain, completions, links, man, publish, subscribe};
+use super::{broker, complain, completions, links, man, publish, request, subscribe};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ struct Tool {
     run: Run,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         word: "pub",
         name: "culex-pub",
@@ -32,6 +32,13 @@ const TOOLS: [Tool; 6] = [
         mosquitto_name: "mosquitto_sub",
         about: "subscribe to topics and print what arrives",
         run: |argv| subscribe::run(argv),
+    },
+    Tool {
+        word: "rr",
+        name: "culex-rr",
+        mosquitto_name: "mosquitto_rr",
+        about: "send a request and print the reply",
+        run: |argv| request::run(argv),
     },
     Tool {
         word: "broker",

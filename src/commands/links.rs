@@ -48,3 +48,25 @@ fn link(program: &Path, path: &Path) -> io::Result<()> {
 fn link(program: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(program, path.with_extension("exe"))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_ours_are_replaced_and_files_of_others_are_not() {
+        let directory = env::temp_dir().join(format!("culex-links-{}", std::process::id()));
+        let (old, new) = (Path::new("/old/culex"), Path::new("/new/culex"));
+        assert_eq!(link_all(old, &directory), Ok(()));
+        assert_eq!(link_all(new, &directory), Ok(()));
+        for name in NAMES {
+            assert_eq!(fs::read_link(directory.join(name)).unwrap(), new);
+        }
+        let foreign = directory.join(NAMES[0]);
+        fs::remove_file(&foreign).unwrap();
+        fs::write(&foreign, "not ours").unwrap();
+        assert!(link_all(new, &directory).unwrap_err().contains(NAMES[0]));
+        assert_eq!(fs::read(&foreign).unwrap(), b"not ours");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

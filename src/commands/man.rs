@@ -19,11 +19,17 @@ struct Addition {
     sections: &'static [&'static str],
 }
 
-const ADDITIONS: [Addition; 4] = [
+const ADDITIONS: [Addition; 5] = [
     Addition {
         program: "culex",
         synopsis: ".B culex\n.I command\n[\\fIarguments\\fR]\n",
         sections: &[include_str!("man/culex.roff")],
+    },
+    Addition {
+        program: "culex-broker",
+        synopsis: ".B culex\\-broker\n[\\fIoptions\\fR]\n.br\n.B culex\\-broker\n[\\fIoptions\\fR]\n\
+                   \\fB\\-\\-exec \\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]\n",
+        sections: &[include_str!("man/culex-broker.roff"), SEE_ALSO],
     },
     Addition {
         program: "culex-pub",

@@ -1,19 +1,20 @@
 //! Every program's declarations together: for `culex --help`, completions, man pages and the README's tables.
 
-use super::Tool;
-use clap::{Arg, Command, ValueHint, builder::PossibleValuesParser};
+use super::{Broker, Tool};
+use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParser};
 
 /// The shells that `culex completions` knows.
 pub const SHELLS: [&str; 6] = ["bash", "elvish", "fish", "nushell", "powershell", "zsh"];
 
 /// The programs that have a name of their own, and so completions and a man page each.
-pub const PROGRAMS: [&str; 4] = ["culex", "culex-pub", "culex-sub", "culex-rr"];
+pub const PROGRAMS: [&str; 5] = ["culex", "culex-broker", "culex-pub", "culex-sub", "culex-rr"];
 
 /// The declarations of the program of that name; `None` for a name that is not in [`PROGRAMS`].
 #[must_use]
 pub fn program(name: &str) -> Option<Command> {
     Some(match name {
         "culex" => culex(),
+        "culex-broker" => Broker::command(),
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
         "culex-rr" => Tool::Request.command(),
@@ -33,6 +34,7 @@ pub fn culex() -> Command {
         .subcommand(Tool::Publish.command().name("pub"))
         .subcommand(Tool::Subscribe.command().name("sub"))
         .subcommand(Tool::Request.command().name("rr"))
+        .subcommand(Broker::command().name("broker"))
         .subcommand(completions())
         .subcommand(man())
         .subcommand(links())

@@ -1,0 +1,41 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[culex-broker] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'culex-broker'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'culex-broker'= {
+            cand -c 'Configuration file, in mosquitto.conf''s syntax'
+            cand --config-file 'Configuration file, in mosquitto.conf''s syntax'
+            cand -p 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
+            cand --port 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
+            cand --port-file 'Write the port to this file once it accepts'
+            cand --ready-fd 'Write the port to this descriptor once it accepts, and close it'
+            cand -d 'Go to the background once the configuration has been read'
+            cand --daemon 'Go to the background once the configuration has been read'
+            cand -v 'Log everything, whatever the configuration says'
+            cand --verbose 'Log everything, whatever the configuration says'
+            cand -q 'Log nothing, whatever the configuration says'
+            cand --quiet 'Log nothing, whatever the configuration says'
+            cand --test-config 'Read the configuration, say whether it is right, and end'
+            cand --until-eof 'End when the standard input does'
+            cand --exec 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+    ]
+    $completions[$command]
+}

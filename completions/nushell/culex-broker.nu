@@ -1,0 +1,20 @@
+module completions {
+
+  # An MQTT 5, 3.1.1 and 3.1 broker for tests
+  export extern culex-broker [
+    --config-file(-c): path   # Configuration file, in mosquitto.conf's syntax
+    --port(-p): string        # Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it
+    --daemon(-d)              # Go to the background once the configuration has been read
+    --verbose(-v)             # Log everything, whatever the configuration says
+    --quiet(-q)               # Log nothing, whatever the configuration says
+    --test-config             # Read the configuration, say whether it is right, and end
+    --port-file: path         # Write the port to this file once it accepts
+    --ready-fd: string        # Write the port to this descriptor once it accepts, and close it
+    --until-eof               # End when the standard input does
+    --exec                    # Run the command behind `--` with a broker of its own on a free port, and end with its status
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+}
+
+export use completions *
