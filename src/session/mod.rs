@@ -65,6 +65,8 @@ pub struct Session {
     client_identifier: Text,
     limits: ServerLimits,
     reader: FrameReader,
+    /// Whether the reader holds more of its block.
+    is_paused: bool,
     ready: Transmit,
     events: VecDeque<Event>,
     identifiers: Identifiers,
@@ -106,6 +108,7 @@ impl Session {
             now: Time::ZERO,
             limits: ServerLimits::default(),
             reader: FrameReader::default(),
+            is_paused: false,
             ready: Transmit::new(),
             events: VecDeque::new(),
             identifiers: Identifiers::default(),
@@ -152,6 +155,7 @@ impl Session {
         self.state = State::Offline;
         self.keep_unhanded();
         self.reader = FrameReader::default();
+        self.is_paused = false;
         self.ready.clear();
         self.inflight.connection_lost();
         self.received.connection_lost();

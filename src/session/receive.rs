@@ -90,6 +90,13 @@ impl Session {
             return Ok(());
         }
         self.keep_alive.received(now);
+        // A new block ends the pause: what is left of the one before comes first.
+        while self.is_paused {
+            self.handle_frames(&mut take)?;
+        }
+        if self.state == State::Closing {
+            return Ok(());
+        }
         self.reader.push(block);
         self.handle_frames(&mut take).map(drop)
     }
@@ -114,10 +121,10 @@ impl Session {
         &mut self,
         take: &mut impl FnMut(&PublishRef<'_>) -> bool,
     ) -> Result<bool, SessionError> {
-        let mut is_paused = false;
+        self.is_paused = false;
         // Taken out, so that frames can borrow from it while the session changes.
         let mut reader = std::mem::take(&mut self.reader);
-        while !is_paused {
+        while !self.is_paused {
             let frame = match reader.next_frame(|header| self.judge(header)) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -127,7 +134,7 @@ impl Session {
             if self.state == State::Closing {
                 return Ok(false);
             }
-            is_paused =
+            self.is_paused =
                 self.config.pause_at_messages && matches!(self.events.back(), Some(Event::Message(_)));
         }
         self.reader = reader;
@@ -135,7 +142,7 @@ impl Session {
             return Err(self.fault(SessionError::ServerNotReading));
         }
         self.pump();
-        Ok(is_paused)
+        Ok(self.is_paused)
     }
 
     /// Decides about a packet by its fixed header, before its body is kept.

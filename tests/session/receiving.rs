@@ -47,6 +47,16 @@ fn a_message_that_was_paused_at_is_acknowledged_alone() {
 }
 
 #[test]
+fn a_block_that_arrives_during_a_pause_is_handled_behind_the_rest() {
+    let mut leash = Leash::connected(Config { pause_at_messages: true, ..v5() });
+    leash.receive([publish(0, 0, "one"), publish(0, 0, "two"), publish(0, 0, "three")]).unwrap();
+    leash.receive([publish(0, 0, "four"), publish(0, 0, "five")]).unwrap();
+    assert_eq!(delivered(&leash.events()), ["one", "two", "three", "four"]);
+    assert_eq!(leash.session.handle_rest(leash.now), Ok(true));
+    assert_eq!(delivered(&leash.events()), ["five"]);
+}
+
+#[test]
 fn a_repeated_qos_1_message_is_delivered_again() {
     let mut leash = Leash::connected(v5());
     leash.receive([publish(1, 6, "one"), dup(publish(1, 6, "one"))]).unwrap();
