@@ -10,6 +10,8 @@
 //! | line
 //! stdin: text                           or lines behind `stdin:`; none is the null device
 //! broker: serve                         takes everything; or script lines, see `broker.rs`; none by default
+//! broker: culex                         our broker, a fresh one
+//! before: mosquitto_pub -p $PORT ...    run to its end first, and must succeed; may be repeated
 //! signal: TERM                          sent when the broker says so (`signal` in its script)
 //! stdout:                               lines that follow; nothing by default
 //! stderr:
@@ -34,6 +36,8 @@ pub(crate) struct Case {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) stdin: Option<Vec<u8>>,
     pub(crate) broker: Option<Vec<String>>,
+    pub(crate) with_culex_broker: bool,
+    pub(crate) before: Vec<Vec<Vec<u8>>>,
     pub(crate) stdout: Vec<String>,
     pub(crate) stderr: Vec<String>,
     pub(crate) seen: Option<Vec<String>>,
@@ -80,6 +84,8 @@ impl Case {
             "stdin" if block.is_empty() => self.stdin = Some(unescape(value)),
             "stdin" => self.stdin = Some(content(&block)),
             "broker" if value == "none" => {}
+            "broker" if value == "culex" => self.with_culex_broker = true,
+            "before" => self.before.push(words(value)),
             "broker" if block.is_empty() => self.broker = Some(vec![value.to_owned()]),
             "broker" => self.broker = Some(block),
             "stdout" => self.stdout = block,

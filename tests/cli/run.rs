@@ -4,15 +4,16 @@ use super::broker::Player;
 use super::case::Case;
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, io::Write, thread};
+use std::{env, thread};
 
 /// A guard against a program that hangs; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,12 +29,10 @@ impl Programs {
         Self::Ours
     }
 
-    pub(crate) const fn of_the_system() -> Self {
-        Self::System
-    }
-
-    pub(crate) const fn is_debian(&self) -> bool {
-        matches!(self, Self::System)
+    /// Those of the system, if they are of the version that the cases were compared with.
+    pub(crate) fn of_the_system() -> Option<Self> {
+        let output = Command::new("mosquitto_pub").arg("--version").output().ok()?;
+        output.stdout.starts_with(b"mosquitto_pub version 2.0.11 ").then_some(Self::System)
     }
 
     /// The program called `name`, in `folder` under that name, since the name decides how it behaves.
@@ -47,7 +46,8 @@ impl Programs {
                     other => panic!("no program is called {other}"),
                 };
                 let link = folder.join(name);
-                std::os::unix::fs::symlink(program, &link).unwrap();
+                // Programs that run before may have made it.
+                let _ = std::os::unix::fs::symlink(program, &link);
                 link
             }
         }
@@ -74,20 +74,56 @@ impl Drop for Folder {
     }
 }
 
+/// Our broker, on a port of its own; it ends with the case.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_culex-broker"));
+        let mut child =
+            command.args(["-p", "0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { child, port: line.trim().parse().unwrap() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 pub(crate) fn run(case: &Case, programs: &Programs) -> Result<(), String> {
     let folder = Folder::new();
     let work = folder.0.join("work");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let server = case.with_culex_broker.then(Server::start);
+    let port = server.as_ref().map_or(listener.local_addr().unwrap().port(), |server| server.port);
     let known = |text: &str| text.replace("$PORT", &port.to_string()).replace("$DIR", work.to_str().unwrap());
     for (name, content) in &case.files {
         let path = work.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, known_bytes(content, &known)).unwrap();
     }
-    let mut command = Command::new(programs.named(&case.program, &folder.0.join("bin")));
-    command.args(case.args.iter().map(|word| OsString::from_vec(known_bytes(word, &known))));
-    command.current_dir(&work).env_clear().env("PATH", env::var_os("PATH").unwrap()).env("TZ", "UTC");
+    let prepare = |program: &str, args: &[Vec<u8>]| {
+        let mut command = Command::new(programs.named(program, &folder.0.join("bin")));
+        command.args(args.iter().map(|word| OsString::from_vec(known_bytes(word, &known))));
+        command.current_dir(&work).env_clear().env("PATH", env::var_os("PATH").unwrap()).env("TZ", "UTC");
+        command
+    };
+    for line in &case.before {
+        let program = String::from_utf8(line[0].clone()).unwrap();
+        let output = prepare(&program, &line[1..]).stdin(Stdio::null()).output().unwrap();
+        if !output.status.success() {
+            return Err(format!("before: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+    let mut command = prepare(&case.program, &case.args);
     command.envs(case.env.iter().map(|(name, value)| (name, known(value))));
     match &case.stdin {
         None => command.stdin(Stdio::null()),
