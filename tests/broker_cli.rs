@@ -276,3 +276,38 @@ fn called_by_another_name_it_is_that_program() {
     assert_eq!(broker.status.code(), Some(3));
     fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn out_of_descriptors_it_closes_what_comes_and_serves_on() {
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 30; exec \"$0\" -p 0", BROKER])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let mut broker = Running { port: line.trim().parse().unwrap(), child };
+    let connect = |number: u8| {
+        let mut stream = TcpStream::connect(("127.0.0.1", broker.port)).unwrap();
+        let packet = [b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01", &[b'A' + number][..]].concat();
+        let _ = stream.write_all(&packet);
+        let is_served = stream.read_exact(&mut [0; 4]).is_ok();
+        is_served.then_some(stream)
+    };
+    let all: Vec<_> = (0..50).map(connect).collect();
+    let served: Vec<_> = all.into_iter().flatten().collect();
+    assert!((5..30).contains(&served.len()), "{}", served.len());
+    for mut stream in served {
+        stream.write_all(&[0xE0, 0]).unwrap();
+        assert_eq!(stream.read(&mut [0; 4]).unwrap(), 0);
+    }
+    // A process that another test is starting may hold a copy of our sockets for a moment.
+    let again = (0..100_000).find_map(|_| connect(0));
+    broker.signal(libc::SIGTERM);
+    let mut log = String::new();
+    broker.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("too many open files"), "{log}");
+    assert!(again.is_some(), "{log}");
+}

@@ -70,20 +70,25 @@ impl Acceptor {
     }
 
     /// Out of descriptors: accepts with the spare one, and closes at once.
+    ///
+    /// The system says that it is out of descriptors before it looks whether a connection waits.
     fn refuse(&mut self, index: u32) -> Accepted {
         let had_spare = self.spare.take().is_some();
         let (listener, waker) = &self.listeners[index as usize];
         let refused = listener.poll_accept(&mut Context::from_waker(waker.waker()));
-        match refused {
-            Poll::Ready(Ok((stream, _))) if had_spare => drop(stream),
-            Poll::Pending => return Accepted::Nothing,
+        let accepted = match refused {
+            Poll::Ready(Ok(connection)) if had_spare => {
+                drop(connection);
+                Accepted::Refused
+            }
+            Poll::Pending => Accepted::Nothing,
             Poll::Ready(_) => {
                 self.is_paused = true;
-                return Accepted::Nothing;
+                Accepted::Nothing
             }
-        }
+        };
         self.spare = spare();
-        Accepted::Refused
+        accepted
     }
 
     /// A connection has ended, so that there is a descriptor again.
