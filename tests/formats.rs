@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 use culex::output::{Fault, Form, FormatError, InvalidJson, LocalTime, Message, Printer, Template, WallTime};
+use culex::packet::{PropertiesRef, PublishRef, Qos};
+use proptest::prelude::*;
 use table::{Expected, Row};
 
 #[path = "formats/one_message_broker.rs"]
@@ -83,4 +85,56 @@ fn complaint(row: &Row, printed: Expected, but_for_time: bool) -> Option<String>
     let (printed, wanted) =
         if but_for_time { (printed.without_time(), wanted.without_time()) } else { (printed, wanted) };
     (printed != wanted).then(|| format!("{row}\n    wanted  {wanted}\n    printed {printed}\n"))
+}
+
+/// Formats of the characters that mean something, with numbers short enough to print.
+fn any_format() -> impl Strategy<Value = String> {
+    let piece =
+        proptest::string::string_regex("[%@\\\\]?[-0]?[0-9]{0,2}(\\.[0-9]{0,2})?[:_ ]?[a-zA-Z0%@\\\\é]")
+            .unwrap();
+    proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
+fn message<'a>(topic: &'a str, payload: &'a [u8], second: i64) -> Message<'a> {
+    let publish = PublishRef {
+        dup: false,
+        qos: Qos::AtMostOnce,
+        retain: false,
+        topic,
+        packet_identifier: None,
+        properties: PropertiesRef::EMPTY,
+        payload,
+    };
+    Message { publish, received: WallTime { seconds: second, nanoseconds: 999_999_999 } }
+}
+
+proptest! {
+    #[test]
+    fn no_format_payload_or_time_stops_the_printer(
+        format in any_format(),
+        payload in proptest::collection::vec(any::<u8>(), 0..40),
+        second in any::<i64>(),
+    ) {
+        if let Ok(template) = Template::parse(&format) {
+            let mut printer = Printer::new(Form::Template(template), LocalTime::posix(ZONE).unwrap());
+            let (mut out, mut faults) = (Vec::new(), Vec::new());
+            printer.print(&message("a/b", &payload, second), &mut out, &mut faults);
+            prop_assert_eq!(out.last(), Some(&b'\n'));
+        }
+    }
+
+    #[test]
+    fn json_is_json_whatever_the_payload_says(payload in "\\PC{0,30}|[\\[\\]{}:,\"\\\\0-9eE.+ a-z\t]{0,30}") {
+        for format in ["%j", "%J"] {
+            let template = Template::parse(format).unwrap();
+            let mut printer = Printer::new(Form::Template(template), LocalTime::utc()).invalid_json(InvalidJson::Wrap);
+            let (mut out, mut faults) = (Vec::new(), Vec::new());
+            printer.print(&message("a\"b", payload.as_bytes(), 0), &mut out, &mut faults);
+            let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(&value["topic"], "a\"b");
+            if format == "%j" && !payload.is_empty() {
+                prop_assert_eq!(&value["payload"], payload.as_str());
+            }
+        }
+    }
 }
