@@ -76,7 +76,7 @@ pub struct Config {
     pub persistent_client_expiration: Option<Duration>,
     /// Subscriptions that one client may hold; 0 for no limit. Ours.
     pub max_subscriptions: usize,
-    /// How often the `$SYS` topics are published; zero turns them off.
+    /// How often the `$SYS` topics are published; zero, the default here, turns them off (mosquitto's is 10 s).
     pub sys_interval: Duration,
     /// Whether answers to MQTT 5 clients carry Reason Strings. Ours.
     pub reason_strings: bool,
@@ -117,7 +117,7 @@ impl Default for Config {
             allow_duplicate_messages: false,
             persistent_client_expiration: None,
             max_subscriptions: 0,
-            sys_interval: Duration::from_secs(10),
+            sys_interval: Duration::ZERO,
             reason_strings: false,
             response_information: None,
         }

@@ -6,6 +6,7 @@ use crate::packet::{
     Connect, Disconnect, Packet, Property, PropertyIdentifier, ProtocolVersion, Publish, Qos, ReasonCode,
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 fn payloads(packets: &[Packet]) -> Vec<String> {
     let payload = |packet: &Packet| match packet {
@@ -137,9 +138,10 @@ fn a_large_payload_arrives_whole_at_all_and_is_shared() {
 
 #[test]
 fn sys_topics_are_published_at_their_interval() {
-    let mut rig = Rig::new(Config::default());
+    let sys_interval = Duration::from_secs(10);
+    let mut rig = Rig::new(Config { sys_interval, ..Config::default() });
     let peer = rig.connect(ProtocolVersion::V5, "c");
     rig.subscribe(peer, "$SYS/broker/clients/connected", qos(Qos::AtMostOnce));
-    rig.pass(Config::default().sys_interval);
+    rig.pass(sys_interval);
     assert_eq!(payloads(&rig.packets(peer)), ["1"]);
 }
