@@ -2,7 +2,7 @@
 
 use super::Broker;
 use super::change::Change;
-use super::connection::ConnectionId;
+use super::connection::{ConnectionId, Ready};
 use super::event::Event;
 use crate::packet::Transmit;
 use crate::time::Time;
@@ -36,7 +36,7 @@ impl Broker {
                 connection.details.sealed_count -= 1;
                 let mut bytes = sealed.bytes;
                 connection.details.released.append(&mut bytes);
-                connection.is_ready = false;
+                connection.ready = Ready::Idle;
                 self.output.to(connection);
             }
         }

@@ -45,8 +45,8 @@ pub struct Config {
     pub max_queued_bytes: usize,
     /// Whether QoS 0 messages wait for a client that is away.
     pub queue_qos0_messages: bool,
-    /// Bytes written for one connection but not yet taken by its socket, from which on messages wait in the bounded
-    /// queue (QoS 0 ones too); default 256 KiB. Ours.
+    /// Bytes for one connection whose socket is full, from which on messages wait in the bounded queue (QoS 0 ones
+    /// too); one turn may bring 16 times as much; default 256 KiB. Ours.
     pub max_outgoing_bytes: usize,
 
     /// The longest payload; longer ones are swallowed; 0 for no limit.

@@ -70,6 +70,17 @@ pub(super) enum Phase {
     Closing,
 }
 
+/// Whether the driver knows that there is something to send.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ready {
+    /// There is nothing.
+    Idle,
+    /// In the ready list: the driver will hear of it before this turn is over.
+    Listed,
+    /// The driver knows and has not asked: the socket is full.
+    Told,
+}
+
 /// What only some connections need, or only for a short time.
 #[derive(Debug, Default)]
 pub(super) struct Details {
@@ -101,8 +112,7 @@ pub(super) struct Connection {
     pub(super) session: SessionKey,
     pub(super) phase: Phase,
     pub(super) version: ProtocolVersion,
-    /// Whether it stands in the ready list.
-    pub(super) is_ready: bool,
+    pub(super) ready: Ready,
     /// Request Problem Information.
     pub(super) wants_problems: bool,
     /// Bytes of answers queued since `outgoing` was last taken; a client that never reads them is cut off.
@@ -125,6 +135,9 @@ pub(super) struct Connection {
     pub(super) details: Box<Details>,
 }
 
+/// How many times the bound of a slow reader one turn may bring.
+const TURN_FACTOR: usize = 16;
+
 /// Stands for the session of a connection that has none.
 pub(super) const NO_SESSION: SessionKey = SessionKey(u32::MAX);
 
@@ -135,7 +148,7 @@ impl Connection {
             session: NO_SESSION,
             phase: Phase::Opened,
             version: ProtocolVersion::V311,
-            is_ready: false,
+            ready: Ready::Idle,
             wants_problems: true,
             answer_bytes: 0,
             keep_alive: 0,
@@ -158,6 +171,15 @@ impl Connection {
             return Time::MAX;
         }
         self.last_received + Duration::from_millis(1500 * u64::from(self.keep_alive))
+    }
+
+    /// Whether more may be added to what goes out, `bytes_max` being for a socket that is full.
+    ///
+    /// What one turn brings from many publishers is more than what a slow reader may keep.
+    #[inline]
+    pub(super) fn may_grow(&self, bytes_max: usize) -> bool {
+        let factor = if self.ready == Ready::Told { 1 } else { TURN_FACTOR };
+        self.outgoing.len() < bytes_max.saturating_mul(factor)
     }
 
     /// Whether the client speaks MQTT 5.

@@ -76,7 +76,7 @@ impl Broker {
             }
             return;
         };
-        if connection.outgoing.len() >= self.config.max_outgoing_bytes || session.queue.has_at_most_once() {
+        if !connection.may_grow(self.config.max_outgoing_bytes) || session.queue.has_at_most_once() {
             self.enqueue(target, passing, Qos::AtMostOnce, retain);
             return;
         }
@@ -122,7 +122,7 @@ impl Broker {
         if !session.queue.is_empty()
             || session.in_flight.has_unsent()
             || !session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
-            || connection.outgoing.len() >= self.config.max_outgoing_bytes
+            || !connection.may_grow(self.config.max_outgoing_bytes)
         {
             self.enqueue(target, passing, qos, retain);
             return;
@@ -227,7 +227,7 @@ impl Broker {
         let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else {
             return false;
         };
-        if connection.outgoing.len() >= self.config.max_outgoing_bytes {
+        if !connection.may_grow(self.config.max_outgoing_bytes) {
             return false;
         }
         if session.in_flight.has_unsent() {

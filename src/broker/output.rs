@@ -1,6 +1,6 @@
 //! What is ready to go out: a list without duplicates, and buffers that travel from one connection to the next.
 
-use super::connection::{Connection, ConnectionId};
+use super::connection::{Connection, ConnectionId, Ready};
 use crate::packet::Transmit;
 use std::collections::VecDeque;
 
@@ -20,14 +20,14 @@ impl Output {
     /// The buffer of `connection`, which is ready from now on.
     #[inline]
     pub(super) fn to<'c>(&mut self, connection: &'c mut Connection) -> &'c mut Transmit {
-        if !connection.is_ready {
+        if connection.ready == Ready::Idle {
             self.mark(connection);
         }
         &mut connection.outgoing
     }
 
     fn mark(&mut self, connection: &mut Connection) {
-        connection.is_ready = true;
+        connection.ready = Ready::Listed;
         self.ready.push_back(connection.id);
         if connection.outgoing.is_empty()
             && let Some(spare) = self.spare.pop()

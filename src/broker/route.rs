@@ -192,7 +192,7 @@ impl Broker {
         }
         let is_free = session.queue.is_empty()
             && session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
-            && connection.outgoing.len() < self.config.max_outgoing_bytes;
+            && connection.may_grow(self.config.max_outgoing_bytes);
         Some(if is_free { Readiness::Now } else { Readiness::Later })
     }
 }

@@ -58,6 +58,11 @@ impl Session {
         self.expiry_interval > 0
     }
 
+    /// Whether something waits to be sent.
+    pub(super) fn has_more(&self) -> bool {
+        !self.queue.is_empty() || self.in_flight.has_unsent()
+    }
+
     /// When a session that loses its connection at `now` ends.
     pub(super) fn end_after(&self, now: Time, cap: Option<Duration>) -> Time {
         let interval = match self.expiry_interval {

@@ -178,7 +178,7 @@ impl Broker {
             }
             return;
         };
-        let may_send = connection.outgoing.len() < self.config.max_outgoing_bytes
+        let may_send = connection.may_grow(self.config.max_outgoing_bytes)
             && match delivery.qos {
                 Qos::AtMostOnce => !session.queue.has_at_most_once(),
                 _ => {

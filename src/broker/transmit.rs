@@ -1,7 +1,8 @@
 //! What goes out: which connections are ready, and their bytes.
 
 use super::Broker;
-use super::connection::{ConnectionId, Phase, Progress};
+use super::connection::{ConnectionId, Phase, Progress, Ready};
+use super::session::Session;
 use crate::packet::{Packet, Transmit};
 
 /// Queued messages are added to what goes out in one call until it holds this many bytes.
@@ -13,7 +14,8 @@ impl Broker {
     pub fn poll_ready(&mut self) -> Option<ConnectionId> {
         loop {
             let id = self.output.next_ready()?;
-            if self.connections.get(id).is_some() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.ready = Ready::Told;
                 return Some(id);
             }
         }
@@ -47,14 +49,13 @@ impl Broker {
         };
         transmit.append(&mut connection.outgoing);
         let key = connection.session;
-        let has_more = self.sessions.get(key).is_some_and(|session| !session.queue.is_empty())
-            && self.refill(id, transmit);
+        let has_more = self.sessions.get(key).is_some_and(Session::has_more) && self.refill(id, transmit);
         self.statistics.bytes_sent += (transmit.len() - before) as u64;
         let Some(connection) = self.connections.get_mut(id) else {
             return Progress::Close;
         };
         let buffer = std::mem::take(&mut connection.outgoing);
-        connection.is_ready = has_more;
+        connection.ready = if has_more { Ready::Told } else { Ready::Idle };
         let is_closing = connection.phase == Phase::Closing && connection.details.sealed_count == 0;
         self.output.recycle(buffer);
         if is_closing {
@@ -71,7 +72,7 @@ impl Broker {
                 return false;
             };
             // Nothing is to be put on the ready list by what is handed out right here.
-            connection.is_ready = true;
+            connection.ready = Ready::Told;
             let key = connection.session;
             if transmit.len() >= TRANSMIT_BYTES {
                 return self.may_send_next(key);

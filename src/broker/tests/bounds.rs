@@ -49,6 +49,8 @@ fn a_reader_that_takes_nothing_gets_a_bounded_amount_of_qos_0_in_order() {
     let reader = rig.connect(ProtocolVersion::V5, "r");
     rig.subscribe(reader, "t", qos(Qos::AtMostOnce));
     let writer = rig.connect(ProtocolVersion::V5, "w");
+    rig.send(reader, &Packet::Pingreq);
+    while rig.broker.poll_ready().is_some() {}
     publish_many(&mut rig, writer, Qos::AtMostOnce, 1000);
     let got = payloads(&rig.packets(reader));
     let expected: Vec<_> = (1..=got.len()).map(|number| number.to_string()).collect();

@@ -7,6 +7,7 @@ use crate::broker::{self, ListenerConfig};
 use crate::net::server::{ListenAddress, ListenPlan};
 use crate::packet::Text;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The port of MQTT.
 const DEFAULT_PORT: u16 = 1883;
@@ -52,6 +53,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Nothing read yet: mosquitto's defaults where the broker's own differ.
+    pub(super) fn new() -> Self {
+        let broker = broker::Config { sys_interval: Duration::from_secs(10), ..broker::Config::default() };
+        Self { broker, ..Self::default() }
+    }
+
     /// The section that the next option belongs to.
     pub(super) fn section(&mut self) -> &mut Section {
         match self.current {

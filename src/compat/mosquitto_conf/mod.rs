@@ -71,7 +71,7 @@ impl Settings {
     /// What holds without a configuration file: no listener, everybody let in.
     #[must_use]
     pub fn without_file() -> Self {
-        Draft::default().finish()
+        Draft::new().finish()
     }
 
     /// Reads `file` and what it includes.
@@ -80,7 +80,7 @@ impl Settings {
     ///
     /// The first line that is wrong, or a file that cannot be read.
     pub fn read(file: &Path) -> Result<Self, ConfigurationError> {
-        let mut draft = Draft::default();
+        let mut draft = Draft::new();
         read_into(&mut draft, file, 0)?;
         Ok(draft.finish())
     }
