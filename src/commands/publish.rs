@@ -359,7 +359,9 @@ impl Publisher {
     fn lost(&mut self, error: ClientError) -> Step {
         let _ = self.handle_events();
         if let Some(failure) = self.leaving.take() {
-            return Step::Leave(failure);
+            // Up to the DISCONNECT not everything was written, and at QoS 0 that is all there is.
+            let is_uncertain = self.plan.qos == Qos::AtMostOnce && failure.status == 0;
+            return Step::Leave(if is_uncertain { Failure::lost() } else { failure });
         }
         let is_accepted = std::mem::take(&mut self.is_accepted);
         match error {
