@@ -8,9 +8,9 @@ complete -c culex-pub -l repeat -d 'Publish this many times' -r
 complete -c culex-pub -l repeat-delay -d 'Seconds between two of them; fractions are allowed' -r
 complete -c culex-pub -s h -l host -d 'Host of the broker' -r
 complete -c culex-pub -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex-pub -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex-pub -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
 complete -c culex-pub -l unix -d 'Connect through this unix socket' -r
-complete -c culex-pub -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex-pub -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex-pub -s A -d 'Local address to connect from' -r
 complete -c culex-pub -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
 complete -c culex-pub -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r

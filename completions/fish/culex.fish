@@ -42,9 +42,9 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat -d 'Publish t
 complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat-delay -d 'Seconds between two of them; fractions are allowed' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l unix -d 'Connect through this unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand pub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s A -d 'Local address to connect from' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
@@ -111,9 +111,9 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -s F -d 'Print by this 
 complete -c culex -n "__fish_culex_using_subcommand sub" -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand sub" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l unix -d 'Connect through this unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand sub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s A -d 'Local address to connect from' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
@@ -185,9 +185,9 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -s W -d 'End after this 
 complete -c culex -n "__fish_culex_using_subcommand rr" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l unix -d 'Connect through this unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s A -d 'Local address to connect from' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r

@@ -26,10 +26,10 @@ module completions {
     --repeat-delay: string    # Seconds between two of them; fractions are allowed
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
-    --url(-L): string         # Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic
+    --url(-L): string         # Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss
     --unix: string            # Connect through this unix socket
     --ws                      # Use WebSocket
-    --proxy: string           # Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]
+    --proxy: string           # Connect through a SOCKS5 proxy: socks5h://user:password@host:port
     -S                        # Find the broker by DNS SRV records of the host's domain
     -A: string                # Local address to connect from
     --nodelay                 # Send small packets at once (TCP_NODELAY)

@@ -15,7 +15,7 @@ pub struct Connection {
     /// Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
     #[arg(short, long, value_name = "port")]
     pub port: Option<i32>,
-    /// Broker, credentials and topic at once: mqtt[s]|ws[s]://[user[:password]@]host[:port]/topic
+    /// Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss
     #[arg(short = 'L', long, value_name = "url", value_parser = value::elsewhere)]
     pub url: Option<Elsewhere>,
     /// Connect through this unix socket
@@ -24,7 +24,7 @@ pub struct Connection {
     /// Use WebSocket
     #[arg(long = "ws")]
     pub websocket: bool,
-    /// Connect through a SOCKS5 proxy: socks5h://[user[:password]@]host[:port]
+    /// Connect through a SOCKS5 proxy: socks5h://user:password@host:port
     #[arg(long, value_name = "url")]
     pub proxy: Option<String>,
     /// Find the broker by DNS SRV records of the host's domain

@@ -1,7 +1,7 @@
 //! All subscriptions of the broker: which sessions a Topic Name reaches (MQTT 5, sections 3.8, 4.7 and 4.8.2).
 //!
 //! A filter without wildcards is found by one look-up of the whole topic, so the usual broker never walks a tree.
-//! Filters with wildcards also hang in a [`tree`] of their levels.
+//! Filters with wildcards also hang in a tree of their levels.
 
 mod group;
 mod tree;
