@@ -64,6 +64,9 @@ impl Display {
                 let _ = writeln!(out, "\x1b[{};1H", topics.len() + 1);
             }
         }
+        if self.faults.is_empty() {
+            return;
+        }
         for fault in self.faults.drain(..) {
             complaints.push_str(&output_fault(fault, publish.topic));
         }
