@@ -135,6 +135,7 @@ impl Broker {
         session.ends = session.end_after(now, cap);
         if !keeps_qos_0 {
             session.queue.retain(|delivery| delivery.qos != Qos::AtMostOnce);
+            session.walks.retain(|walk| !walk.is_at_most_once());
         }
         session.in_flight.release();
         session.received.release();

@@ -212,7 +212,9 @@ impl Broker {
         if session.in_flight.has_unsent() {
             return session.in_flight.send_next().map(Next::Again);
         }
-        let delivery = session.queue.pop()?;
+        let Some(delivery) = session.queue.pop() else {
+            return self.next_retained(key).map(Next::Queued);
+        };
         if session.queue.is_empty() {
             session.is_dropping = false;
         }
@@ -236,10 +238,12 @@ impl Broker {
         if session.queue.front().is_some_and(|first| first.message.is_expired(self.now)) {
             return self.drop_expired(key) && self.may_send_next(key);
         }
-        session.queue.front().is_some_and(|first| {
-            first.qos == Qos::AtMostOnce
-                || session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
-        })
+        let is_at_most_once = match (session.queue.front(), session.walks.front()) {
+            (Some(first), _) => first.qos == Qos::AtMostOnce,
+            (None, Some(walk)) => walk.is_at_most_once(),
+            (None, None) => return false,
+        };
+        is_at_most_once || session.in_flight.has_room(connection.window, self.config.max_inflight_bytes)
     }
 
     /// Drops what has expired from the front of the queue; returns whether anything was.

@@ -37,6 +37,7 @@ mod tell;
 mod tests;
 mod timer;
 mod transmit;
+mod walk;
 mod will;
 
 pub use authorize::{Authorizer, Client};

@@ -61,6 +61,17 @@ impl<T> Retained<T> {
     pub fn matching<'a>(&'a self, filter: &'a str) -> Matching<'a, T> {
         Matching { retained: self, filter, rest: None, seek: Seek::Start }
     }
+
+    /// As [`Retained::matching`], but only topics behind `topic`; all of them when it is empty.
+    #[must_use]
+    pub fn matching_behind<'a>(&'a self, filter: &'a str, topic: &str) -> Matching<'a, T> {
+        if topic.is_empty() {
+            return self.matching(filter);
+        }
+        let behind = (Bound::Excluded(topic), Bound::Unbounded);
+        let rest = Some(self.by_topic.range::<str, _>(behind));
+        Matching { retained: self, filter, rest, seek: Seek::Next }
+    }
 }
 
 impl<'a, T> IntoIterator for &'a Retained<T> {

@@ -6,10 +6,12 @@ use super::in_flight::InFlight;
 use super::queue::Queue;
 use super::received::Received;
 use super::subscriptions::SessionKey;
+use super::walk::Walk;
 use crate::packet::{ProtocolVersion, Text, Will};
 use crate::time::Time;
 use rustc_hash::FxHashMap;
 use slab::Slab;
+use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub(super) struct Session {
     pub(super) filters: Vec<Box<str>>,
     pub(super) in_flight: InFlight,
     pub(super) queue: Queue,
+    /// Retained messages that it has still to be given.
+    pub(super) walks: VecDeque<Walk>,
     pub(super) received: Received,
 }
 
@@ -60,7 +64,7 @@ impl Session {
 
     /// Whether something waits to be sent.
     pub(super) fn has_more(&self) -> bool {
-        !self.queue.is_empty() || self.in_flight.has_unsent()
+        !self.queue.is_empty() || !self.walks.is_empty() || self.in_flight.has_unsent()
     }
 
     /// When a session that loses its connection at `now` ends.
@@ -146,6 +150,7 @@ impl Sessions {
             filters: Vec::new(),
             in_flight: InFlight::default(),
             queue: Queue::default(),
+            walks: VecDeque::new(),
             received: Received::default(),
         });
         self.by_client_identifier.insert(client_identifier, key);

@@ -2,7 +2,7 @@
 
 use super::Broker;
 use super::connection::ConnectionId;
-use super::in_flight::{Delivery, Origin};
+use super::in_flight::Delivery;
 use super::receive::Fault;
 use super::subscriptions::{SessionKey, Subscription};
 use crate::journal::{Fact, PacketFact, Topics};
@@ -11,7 +11,6 @@ use crate::packet::{
     Packet, PacketType, Properties, PropertyIdentifier, ProtocolVersion, Qos, ReasonCode, RetainHandling,
     Suback, Subscribe, SubscriptionOptions, Text, Unsuback, Unsubscribe,
 };
-use std::sync::Arc;
 
 impl Broker {
     /// Makes the subscriptions, answers, then sends what is retained.
@@ -111,6 +110,7 @@ impl Broker {
             let existed = self.subscriptions.unsubscribe(key, filter);
             if existed && let Some(session) = self.sessions.get_mut(key) {
                 session.remove_filter(filter);
+                session.walks.retain(|walk| !walk.is_of(filter));
                 self.record_subscription(key, filter, None);
             }
             self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(filter) });
@@ -130,41 +130,6 @@ impl Broker {
             })
         });
         Ok(())
-    }
-
-    /// Sends what is retained for a new subscription, parents before children.
-    fn send_retained(
-        &mut self,
-        key: SessionKey,
-        filter: &str,
-        options: SubscriptionOptions,
-        identifier: Option<u32>,
-    ) {
-        let origin = identifier
-            .map(|identifier| Arc::new(Origin { identifiers: vec![identifier], shared_filter: None }));
-        let mut deliveries = Vec::new();
-        for (_, retained) in self.retained.matching(filter) {
-            let message = &retained.message;
-            let is_own = options.no_local && retained.source.session == Some(self.sessions[key].serial);
-            if retained.deadline <= self.now || is_own || !self.may_give_retained(retained, key) {
-                continue;
-            }
-            let qos = if self.config.upgrade_outgoing_qos {
-                options.maximum_qos
-            } else {
-                options.maximum_qos.min(message.qos)
-            };
-            deliveries.push(Delivery {
-                message: Arc::clone(message),
-                origin: origin.clone(),
-                number: 0,
-                qos,
-                retain: true,
-            });
-        }
-        for delivery in deliveries {
-            self.give(key, delivery);
-        }
     }
 
     /// Sends a delivery to a connected client, or lets it wait for its turn.

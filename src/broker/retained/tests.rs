@@ -81,6 +81,14 @@ fn matching_agrees_with_the_definition_over_random_filters_and_topics() {
                 .filter(|name| topic::matches(&filter, name))
                 .collect();
             assert_eq!(matching(&retained, &filter), expected, "{filter}");
+            // One by one from where the last one was, it is the same.
+            let mut after = String::new();
+            let mut found = Vec::new();
+            while let Some((topic, ())) = retained.matching_behind(&filter, &after).next() {
+                after = topic.to_string();
+                found.push(after.clone());
+            }
+            assert_eq!(found, expected, "{filter}");
         }
     }
 }
