@@ -47,6 +47,7 @@ mod retained;
 mod sessions;
 mod shared_subscriptions;
 mod subscribe;
+mod tcp;
 mod topics;
 mod unsubscribe;
 mod wills;

@@ -21,6 +21,7 @@ rules![
     each_filter_of_a_subscribe_brings_its_own,
     the_publisher_may_go_away,
     setting_with_qos_1_and_2_retains,
+    every_retained_message_arrives_however_many_there_are,
     no_local_does_not_hold_retained_messages_back,
 ];
 
@@ -206,6 +207,36 @@ fn setting_with_qos_1_and_2_retains(lab: &Lab) {
             client.vanish();
         }
     }
+}
+
+fn every_retained_message_arrives_however_many_there_are(lab: &Lab) {
+    const COUNT: u16 = 5000;
+    let publisher = lab.v311("p");
+    let batch: Vec<u8> = (0..COUNT)
+        .flat_map(|number| publish(V311, &format!("t/{number:04}"), [b'x'; 200]).retain().bytes())
+        .collect();
+    publisher.send(batch);
+    publisher.expect_nothing();
+    let qos_1: Vec<u8> = (0..COUNT)
+        .flat_map(|number| publish(V311, &format!("u/{number:04}"), "x").qos(1, number + 1).retain().bytes())
+        .collect();
+    publisher.send(qos_1);
+    for id in 1..=COUNT {
+        publisher.expect(ack(PUBACK, id));
+    }
+    let client = lab.v311("a");
+    client.subscribe("t/#", 0);
+    for number in 0..COUNT {
+        assert_eq!(client.receive_publish().topic, format!("t/{number:04}"));
+    }
+    client.expect_nothing();
+    client.subscribe("u/#", 1);
+    for number in 0..COUNT {
+        let message = client.receive_publish();
+        assert_eq!((message.topic, message.retain), (format!("u/{number:04}"), true));
+        client.puback(message.id);
+    }
+    client.expect_nothing();
 }
 
 fn no_local_does_not_hold_retained_messages_back(lab: &Lab) {
