@@ -101,7 +101,10 @@ impl Broker {
         let details = &mut connection.details;
         details.client_identifier = Text::detached(&connect.client_identifier);
         details.user_name = connect.user_name.as_deref().map(Text::detached);
-        details.will = connect.will.as_ref().map(|will| Box::new(detached_will(will)));
+        details.mount_point = self.config.mount_point(details.info.listener);
+        connection.is_mounted = details.mount_point.is_some();
+        let mount_point = details.mount_point.as_deref().unwrap_or_default();
+        details.will = connect.will.as_ref().map(|will| Box::new(detached_will(will, mount_point)));
         let session = &mut self.sessions[key];
         session.connection = Some(id);
         session.version = connect.version;
@@ -211,10 +214,10 @@ const fn capped_keep_alive(asked: u16, cap: u16) -> u16 {
     if cap != 0 && (asked == 0 || asked > cap) { cap } else { asked }
 }
 
-/// A will that keeps no read block alive.
-fn detached_will(will: &Will) -> Will {
+/// A will that keeps no read block alive, on its topic behind the mount point.
+fn detached_will(will: &Will, mount_point: &str) -> Will {
     Will {
-        topic: Text::detached(&will.topic),
+        topic: Text::detached(&format!("{mount_point}{}", will.topic)),
         payload: Bytes::copy_from_slice(&will.payload),
         qos: will.qos,
         retain: will.retain,

@@ -6,6 +6,7 @@ use super::connection::{ConnectionId, Phase};
 use super::event::{Authentication, Event};
 use super::session::NEVER;
 use crate::journal::{CloseReason, Fact, PacketFact, Topics};
+use crate::packet::text::TEXT_BYTES_MAX;
 use crate::packet::{
     Connack, Connect, Frame, Packet, PacketError, PacketType, Properties, PropertyIdentifier,
     ProtocolVersion, ReasonCode, Sender, Text, Will,
@@ -99,7 +100,8 @@ impl Broker {
             if will.retain && !self.config.retain_available {
                 return Err(ReasonCode::RETAIN_NOT_SUPPORTED);
             }
-            judge_will(will)?;
+            let mount_point = listener.mount_point.as_deref().unwrap_or_default();
+            judge_will(will, mount_point)?;
         }
         let is_assigned = connect.client_identifier.is_empty() && !listener.use_username_as_clientid;
         if is_assigned {
@@ -204,7 +206,10 @@ fn version_named_in(body: &[u8]) -> ProtocolVersion {
     }
 }
 
-fn judge_will(will: &Will) -> Result<(), ReasonCode> {
+fn judge_will(will: &Will, mount_point: &str) -> Result<(), ReasonCode> {
+    if mount_point.len() + will.topic.len() > TEXT_BYTES_MAX {
+        return Err(ReasonCode::TOPIC_NAME_INVALID);
+    }
     let is_text = will.properties.as_ref().number(PropertyIdentifier::PayloadFormatIndicator) == Some(1);
     if is_text && std::str::from_utf8(&will.payload).is_err() {
         return Err(ReasonCode::PAYLOAD_FORMAT_INVALID);

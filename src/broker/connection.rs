@@ -92,6 +92,8 @@ pub(super) struct Details {
     pub(super) is_identifier_assigned: bool,
     /// The method of the enhanced authentication that this connection began with.
     pub(super) method: Option<Text>,
+    /// What stands before its topics, unseen by the client.
+    pub(super) mount_point: Option<Text>,
     /// The CONNECT that waits for its verdict.
     pub(super) connect: Option<Box<crate::packet::Connect>>,
     /// Blocks that arrived while the verdict was awaited.
@@ -113,6 +115,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) version: ProtocolVersion,
     pub(super) ready: Ready,
+    /// Whether its topics have a mount point before them.
+    pub(super) is_mounted: bool,
     /// Request Problem Information.
     pub(super) wants_problems: bool,
     /// Bytes of answers queued since `outgoing` was last taken; a client that never reads them is cut off.
@@ -149,6 +153,7 @@ impl Connection {
             phase: Phase::Opened,
             version: ProtocolVersion::V311,
             ready: Ready::Idle,
+            is_mounted: false,
             wants_problems: true,
             answer_bytes: 0,
             keep_alive: 0,
@@ -180,6 +185,12 @@ impl Connection {
     pub(super) fn may_grow(&self, bytes_max: usize) -> bool {
         let factor = if self.ready == Ready::Told { 1 } else { TURN_FACTOR };
         self.outgoing.len() < bytes_max.saturating_mul(factor)
+    }
+
+    /// Whether messages look different for this client, by alias or mount point.
+    #[inline]
+    pub(super) fn needs_own_form(&self) -> bool {
+        self.outgoing_aliases.is_allowed() || self.is_mounted
     }
 
     /// Whether the client speaks MQTT 5.

@@ -80,7 +80,7 @@ impl Broker {
             self.enqueue(target, passing, Qos::AtMostOnce, retain);
             return;
         }
-        if target.origin.is_some() || connection.outgoing_aliases.is_allowed() {
+        if target.origin.is_some() || connection.needs_own_form() {
             let delivery = Delivery {
                 message: passing.share(),
                 origin: target.origin.clone(),
@@ -129,8 +129,7 @@ impl Broker {
         }
         let delivery =
             Delivery { message: passing.share(), origin: target.origin.clone(), number: 0, qos, retain };
-        if delivery.origin.is_some() || connection.outgoing_aliases.is_allowed() || self.config.events.changes
-        {
+        if delivery.origin.is_some() || connection.needs_own_form() || self.config.events.changes {
             self.send_delivery(target.session, delivery);
             return;
         }
@@ -276,7 +275,7 @@ impl Broker {
         let message = Arc::clone(&delivery.message);
         let origin = delivery.origin.clone();
         let mut form = form_for(connection, &message, &delivery, origin.as_deref());
-        if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
+        if form.packet_length(&connection.view(&message)) > connection.packet_bytes_max as usize {
             // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
             self.statistics.messages_dropped += 1;
             self.record_done(key, number);
@@ -316,7 +315,7 @@ impl Broker {
         let mut form = form_for(connection, message, &delivery, entry.origin.as_deref());
         form.dup = entry.is_repeated;
         form.identifier = Some(entry.identifier);
-        if form.packet_length(&message.borrowed()) > connection.packet_bytes_max as usize {
+        if form.packet_length(&connection.view(&message)) > connection.packet_bytes_max as usize {
             self.statistics.messages_dropped += 1;
             session.in_flight.abandon(entry.identifier);
             self.record_done(key, entry.number);
@@ -335,12 +334,13 @@ impl Broker {
         }
         self.statistics.count_publish_sent(message.payload.len());
         let id = connection.id;
+        let view = connection.view(message);
         let outgoing = self.output.to(connection);
-        outgoing.write(|out| form.put_head(&message.borrowed(), self.now, out));
+        outgoing.write(|out| form.put_head(&view, self.now, out));
         outgoing.put_shared(&message.payload);
         if self.config.events.journal.contains(Topics::PACKETS) {
             let identifier = form.identifier.map_or(0, PacketIdentifier::get);
-            self.tell_sent_publish(id, &message.borrowed(), form.qos, form.retain, form.dup, identifier);
+            self.tell_sent_publish(id, &view, form.qos, form.retain, form.dup, identifier);
         }
     }
 

@@ -18,6 +18,7 @@ mod encode;
 mod event;
 mod in_flight;
 mod message;
+mod mount;
 mod output;
 mod publish;
 mod queue;

@@ -8,9 +8,10 @@ use super::receive::Fault;
 use super::retain::RetainedMessage;
 use super::subscriptions::SessionKey;
 use crate::journal::{Fact, PacketFact, Topics};
+use crate::packet::text::TEXT_BYTES_MAX;
 use crate::packet::{
     Frame, PacketIdentifier, PacketType, PropertyIdentifier, PublishRef, Qos, Reader, ReasonCode, Sender,
-    Text, topic,
+    Text,
 };
 
 impl Broker {
@@ -28,7 +29,7 @@ impl Broker {
         let mut publish = PublishRef::decode(&frame.header, frame.body, version, Sender::Client)?;
         self.statistics.publishes_received += 1;
         self.statistics.publish_bytes_received += publish.payload.len() as u64;
-        let session = connection.session;
+        let (session, is_mounted) = (connection.session, connection.is_mounted);
         if self.config.events.journal.contains(Topics::PACKETS) {
             self.tell_received_publish(id, &publish);
         }
@@ -39,6 +40,11 @@ impl Broker {
         {
             resolved = self.resolve_alias(id, alias, publish.topic)?;
             publish.topic = &resolved;
+        }
+        let mounted;
+        if is_mounted && let Some(topic) = self.mounted_topic(id, publish.topic) {
+            mounted = topic;
+            publish.topic = &mounted;
         }
         match publish.qos {
             Qos::AtMostOnce => self.take_at_most_once(session, &publish, frame),
@@ -170,7 +176,8 @@ impl Broker {
         if !publish.properties.is_empty() && !has_valid_format(publish) {
             return ReasonCode::PAYLOAD_FORMAT_INVALID;
         }
-        let is_denied = publish.topic.starts_with("$SYS") || topic::check_name(publish.topic).is_err();
+        // Only a mount point can make a topic too long.
+        let is_denied = publish.topic.starts_with("$SYS") || publish.topic.len() > TEXT_BYTES_MAX;
         if is_denied || (self.config.authorizer.is_some() && !self.may_publish(session, publish)) {
             self.statistics.messages_dropped += 1;
             self.tell_session(Topics::NOTICES, session, || Fact::PublishDenied {

@@ -23,11 +23,12 @@ impl Broker {
         let identifier = subscribe.properties.as_ref().number(PropertyIdentifier::SubscriptionIdentifier);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut retained = Vec::new();
-        for (filter, options) in &subscribe.filters {
+        for (wanted, options) in &subscribe.filters {
+            let filter = &*self.mounted_filter(id, wanted);
             let options = self.granted_options(*options);
             let reason = self.judge_subscription(key, filter, options);
             self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Subscribed {
-                filter: Text::detached(filter),
+                filter: Text::detached(wanted),
                 reason,
             });
             reasons.push(refusal_for(version, reason, options.maximum_qos));
@@ -42,7 +43,7 @@ impl Broker {
                 RetainHandling::Never => false,
             };
             if wants_retained && !is_shared {
-                retained.push((filter, options));
+                retained.push((Text::detached(filter), options));
             }
         }
         let suback =
@@ -56,7 +57,7 @@ impl Broker {
             })
         });
         for (filter, options) in retained {
-            self.send_retained(key, filter, options, identifier);
+            self.send_retained(key, &filter, options, identifier);
         }
         Ok(())
     }
@@ -106,14 +107,15 @@ impl Broker {
         let key = connection.session;
         self.tell_identified(id, PacketType::Unsubscribe, unsubscribe.packet_identifier, ReasonCode::SUCCESS);
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
-        for filter in &unsubscribe.filters {
+        for wanted in &unsubscribe.filters {
+            let filter = &*self.mounted_filter(id, wanted);
             let existed = self.subscriptions.unsubscribe(key, filter);
             if existed && let Some(session) = self.sessions.get_mut(key) {
                 session.remove_filter(filter);
                 session.walks.retain(|walk| !walk.is_of(filter));
                 self.record_subscription(key, filter, None);
             }
-            self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(filter) });
+            self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(wanted) });
             reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
         }
         let unsuback = Unsuback {

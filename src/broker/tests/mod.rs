@@ -6,5 +6,6 @@ mod authentication;
 mod bounds;
 mod change_log;
 mod delivery;
+mod mount_points;
 mod sessions;
 mod shared;
