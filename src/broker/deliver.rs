@@ -315,7 +315,7 @@ impl Broker {
         let mut form = form_for(connection, message, &delivery, entry.origin.as_deref());
         form.dup = entry.is_repeated;
         form.identifier = Some(entry.identifier);
-        if form.packet_length(&connection.view(&message)) > connection.packet_bytes_max as usize {
+        if form.packet_length(&connection.view(message)) > connection.packet_bytes_max as usize {
             self.statistics.messages_dropped += 1;
             session.in_flight.abandon(entry.identifier);
             self.record_done(key, entry.number);
