@@ -13,7 +13,7 @@ async fn pair() -> (Client, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port };
-    let stream = dial(&Target { endpoint, bind: None, nodelay: true }).await.unwrap();
+    let stream = dial(&Target { nodelay: true, ..Target::plain(endpoint) }).await.unwrap();
     assert!(matches!(stream, Stream::Tcp(_)));
     let mut client = Client::new(Session::new(Config::default()), Clock::start());
     client.attach(stream);

@@ -2,8 +2,10 @@
 
 use crate::compat::{Face, Failure};
 use crate::flags::plan::ClientPlan;
+use crate::net::tls::TlsClient;
 use crate::net::{Client, Clock, Target, dial};
 use crate::session::Session;
+use std::io;
 use std::time::Duration;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -23,10 +25,15 @@ impl Link {
     ///
     /// Why it did not.
     pub(super) async fn connect(plan: &ClientPlan, face: Face) -> Result<Self, Failure> {
-        let stream = dial(&plan.target).await.map_err(|error| Failure::of_dial(&error))?;
+        let mut target = plan.target.clone();
+        if let Some(settings) = &plan.tls {
+            let tls = TlsClient::new(settings, &mut ask_pass_phrase);
+            target.tls = Some(tls.map_err(|error| Failure::of_tls(&error, face))?);
+        }
+        let stream = dial(&target).await.map_err(|error| Failure::of_dial(&error, face))?;
         let mut client = Client::new(Session::new(plan.session.clone()), Clock::start());
         client.attach(stream);
-        Ok(Self { client, target: plan.target.clone(), pauses: Pauses::new(face) })
+        Ok(Self { client, target, pauses: Pauses::new(face) })
     }
 
     /// Waits and dials until there is a connection again; safe to be dropped half-way.
@@ -44,6 +51,11 @@ impl Link {
     pub(super) fn connected(&mut self) {
         self.pauses.restart();
     }
+}
+
+/// Asks at the terminal, as OpenSSL does.
+fn ask_pass_phrase() -> io::Result<String> {
+    rpassword::prompt_password("Enter PEM pass phrase:")
 }
 
 /// The pauses between attempts: one second each under mosquitto's names, else growing to thirty seconds, each shortened

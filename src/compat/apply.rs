@@ -94,8 +94,7 @@ fn connection_value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result<b
             connection.port = Some(0);
         }
         "proxy" => {
-            Proxy::parse(value)?;
-            connection.proxy = Some(shown(value));
+            connection.socks_proxy = Some(Proxy::parse(value)?.into_socks());
         }
         "bind_address" => connection.bind_address = Some(shown(value)),
         "id" => connection.id = Some(Bytes::copy_from_slice(value)),

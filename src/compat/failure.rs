@@ -1,8 +1,12 @@
 //! How a client that has begun comes to a bad end: mosquitto's text and status for each.
 
+use super::face::Face;
 use crate::flags::Tool;
 use crate::flags::plan::PlanError;
 use crate::net::LookupError;
+use crate::net::socks::SocksError;
+use crate::net::tls::TlsError;
+use crate::net::websocket::WebSocketError;
 use crate::output::Fault;
 use crate::packet::{Connack, PacketError, ProtocolVersion, ReasonCode};
 use crate::session::SessionError;
@@ -84,9 +88,39 @@ impl Failure {
         }
     }
 
+    /// No TLS can be spoken with these files and options.
+    #[must_use]
+    pub fn of_tls(error: &TlsError, face: Face) -> Self {
+        Self::tls(error, face)
+    }
+
+    /// mosquitto says only that there was an error; under our own names the next line says which.
+    fn tls(why: &dyn std::fmt::Display, face: Face) -> Self {
+        let mut failure = Self::unable_to_connect("A TLS error occurred");
+        if face == Face::Friendly {
+            failure.text.push_str(&format!("{why}\n"));
+        }
+        failure
+    }
+
     /// The first connection was not made.
     #[must_use]
-    pub fn of_dial(error: &io::Error) -> Self {
+    pub fn of_dial(error: &io::Error, face: Face) -> Self {
+        let inner = error.get_ref();
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::tls(tls, face);
+        }
+        match inner.and_then(|inner| inner.downcast_ref::<SocksError>()) {
+            Some(SocksError::Unauthorised) => return Self::error(11, "Authorisation failed"),
+            Some(_) => return Self::error(16, "Proxy error."),
+            None => {}
+        }
+        if inner.is_some_and(|inner| inner.is::<WebSocketError>()) {
+            return Self::error(13, "Unknown error");
+        }
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::lost();
+        }
         if LookupError::is_in(error) {
             return Self::unable_to_connect("Lookup error");
         }

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, shown};
 use super::number::leading_int;
+use crate::net::socks;
 
 /// The parts of a `-L` URL.
 #[derive(Debug, Eq, PartialEq)]
@@ -104,6 +105,13 @@ impl Proxy {
         let port = port.map_or(1080, leading_int);
         let port = u16::try_from(port).ok().filter(|&port| port > 0).ok_or(Fault::ProxyPort(port))?;
         Ok(Self { host: host.to_vec(), port, user_name: decode(user_name)?, password: decode(password)? })
+    }
+
+    /// The proxy as `net` takes it; without a user name nothing is offered.
+    pub(crate) fn into_socks(self) -> socks::Proxy {
+        let credentials =
+            (!self.user_name.is_empty()).then(|| (shown(&self.user_name), shown(&self.password)));
+        socks::Proxy { host: shown(&self.host), port: self.port, credentials }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How to reach the broker, and as whom.
 
 use super::value::{self, Elsewhere};
+use crate::net::socks::Proxy;
 use crate::packet::{Properties, ProtocolVersion};
 use bytes::Bytes;
 use clap::{ArgAction, Args};
@@ -25,8 +26,11 @@ pub struct Connection {
     #[arg(long = "ws")]
     pub websocket: bool,
     /// Connect through a SOCKS5 proxy: socks5h://user:password@host:port
-    #[arg(long, value_name = "url")]
-    pub proxy: Option<String>,
+    #[arg(long, value_name = "url", value_parser = value::elsewhere)]
+    pub proxy: Option<Elsewhere>,
+    /// What `--proxy` said.
+    #[arg(skip)]
+    pub socks_proxy: Option<Proxy>,
     /// Find the broker by DNS SRV records of the host's domain
     #[arg(short = 'S')]
     pub srv: bool,

@@ -1,6 +1,7 @@
 //! From what was typed to what is meant: the configurations that the other rooms take.
 
 use super::{Connection, Draft, MessageSource, Tls, Tool};
+use crate::net::tls::TlsSettings;
 use crate::net::{Endpoint, Target};
 use crate::output::Form;
 use crate::packet::{
@@ -13,6 +14,9 @@ use std::{fs::File, path::Path, path::PathBuf, time::Duration};
 
 /// The Receive Maximum in CONNECT, unless a smaller message count or a property says otherwise.
 const RECEIVE_MAXIMUM: u32 = 20;
+
+/// What a WebSocket is opened at, as mosquitto's clients do.
+const WEBSOCKET_PATH: &str = "/mqtt";
 
 /// Why a plan cannot be made of options that are each well-formed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +56,8 @@ pub enum PlanError {
 pub struct ClientPlan {
     /// Where to connect.
     pub target: Target,
+    /// How to speak TLS there, if at all; its files are read when the connection is made.
+    pub tls: Option<TlsSettings>,
     /// How to behave there.
     pub session: session::Config,
     /// The properties of DISCONNECT.
@@ -186,6 +192,7 @@ impl ClientPlan {
         session.check().map_err(PlanError::Connect)?;
         Ok(Self {
             target: target(draft)?,
+            tls: uses_tls(draft).then(|| tls_settings(draft)),
             session,
             disconnect_properties: draft.connection.properties.disconnect.clone(),
             quiet: draft.general.quiet,
@@ -450,20 +457,36 @@ fn target(draft: &Draft) -> Result<Target, PlanError> {
         if tls.cafile.is_some() || tls.capath.is_some() || tls.psk.is_some() { 8883 } else { 1883 };
     let host = connection.host.clone().unwrap_or_else(|| "localhost".to_owned());
     let port = u16::try_from(connection.port.unwrap_or(default_port)).map_err(|_| PlanError::Port)?;
-    for (is_wanted, what) in [
-        (connection.srv, "SRV lookup"),
-        (connection.proxy.is_some(), "SOCKS5"),
-        (uses_tls(draft), "TLS"),
-        (connection.websocket, "WebSocket"),
-    ] {
+    for (is_wanted, what) in
+        [(connection.srv, "SRV lookup"), (tls.psk.is_some() && uses_tls(draft), "TLS-PSK")]
+    {
         if is_wanted {
             return Err(PlanError::NotBuilt(what));
         }
     }
     Ok(Target {
-        // Port 0 says that the host is a path.
-        endpoint: if port == 0 { Endpoint::Unix(host.into()) } else { Endpoint::Tcp { host, port } },
         bind: connection.bind_address.clone(),
         nodelay: connection.nodelay,
+        proxy: connection.socks_proxy.clone(),
+        websocket: connection.websocket.then(|| WEBSOCKET_PATH.to_owned()),
+        // Port 0 says that the host is a path.
+        ..Target::plain(if port == 0 { Endpoint::Unix(host.into()) } else { Endpoint::Tcp { host, port } })
     })
+}
+
+/// What the options say of TLS; without a certificate authority of the user's the system's are trusted.
+fn tls_settings(draft: &Draft) -> TlsSettings {
+    let tls = &draft.tls;
+    TlsSettings {
+        ca_file: tls.cafile.clone(),
+        ca_path: tls.capath.clone(),
+        uses_system_roots: tls.tls_use_os_certs || (tls.cafile.is_none() && tls.capath.is_none()),
+        certificate: tls.cert.clone(),
+        key: tls.key.clone(),
+        ignores_name: tls.insecure,
+        requires_tls13: tls.tls_version.as_deref() == Some("tlsv1.3"),
+        ciphers: tls.ciphers.clone(),
+        alpn: tls.tls_alpn.clone(),
+        key_log: tls.tls_keylog.clone(),
+    }
 }

@@ -196,22 +196,23 @@ impl Client {
             {
                 return Poll::Ready(read.map(Awaited::Read));
             }
-            if !self.transmit.is_empty() && stream.poll_write_ready(context).is_ready() {
-                return Poll::Ready(Ok(Awaited::Writable));
+            let waits = !self.transmit.is_empty() || !stream.is_flushed();
+            if waits && let Poll::Ready(ready) = stream.poll_write_ready(context) {
+                return Poll::Ready(ready.map(|()| Awaited::Writable));
             }
         }
         self.timer.poll(context, &self.clock, self.session.poll_timeout()).map(|()| Ok(Awaited::Timeout))
     }
 
     fn try_flush(&mut self) -> io::Result<bool> {
-        let Some(stream) = &self.stream else {
+        let Some(stream) = &mut self.stream else {
             return Ok(true);
         };
         for _ in 0..WRITES_PER_FLUSH_MAX {
             if self.transmit.is_empty() {
                 self.session.poll_transmit(&mut self.transmit);
                 if self.transmit.is_empty() {
-                    return Ok(true);
+                    return Ok(stream.is_flushed());
                 }
             }
             self.owes_acknowledgement = false;
@@ -219,7 +220,7 @@ impl Client {
                 return Ok(false);
             }
         }
-        Ok(self.transmit.is_empty())
+        Ok(self.transmit.is_empty() && stream.is_flushed())
     }
 
     fn end_on_error(&mut self, handled: Result<(), SessionError>) -> Result<(), ClientError> {
@@ -235,7 +236,7 @@ impl Client {
     /// The writing direction is gone; what the peer said before it left is still to be heard.
     fn lost_while_writing(&mut self, error: io::Error) -> ClientError {
         for _ in 0..WRITES_PER_FLUSH_MAX {
-            let Some(Ok(block)) = self.stream.as_ref().map(|stream| self.block.try_read(stream)) else {
+            let Some(Ok(block)) = self.stream.as_mut().map(|stream| self.block.try_read(stream)) else {
                 break;
             };
             if block.is_empty() || self.session.handle_bytes(self.clock.now(), block).is_err() {
@@ -255,7 +256,7 @@ impl Client {
 }
 
 /// Writes once what waits in `transmit`; false when the transport took less than all of it.
-pub(super) fn write_once(stream: &Stream, transmit: &mut Transmit) -> io::Result<bool> {
+pub(super) fn write_once(stream: &mut Stream, transmit: &mut Transmit) -> io::Result<bool> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     let used = transmit.io_slices(&mut slices);
     let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();

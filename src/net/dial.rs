@@ -1,6 +1,14 @@
 //! Opening a transport to a broker.
 
 use super::Stream;
+#[cfg(feature = "socks")]
+use super::socks::{self, Proxy, SocksError};
+#[cfg(any(feature = "socks", feature = "tls", feature = "websocket"))]
+use super::stream::Layered;
+#[cfg(feature = "tls")]
+use super::tls::TlsClient;
+#[cfg(feature = "websocket")]
+use super::websocket::{self, WebSocketError};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +33,7 @@ pub enum Endpoint {
 }
 
 /// An endpoint and how to get there.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Where to.
     pub endpoint: Endpoint,
@@ -33,6 +41,33 @@ pub struct Target {
     pub bind: Option<String>,
     /// Send small packets at once instead of gathering them while one is unacknowledged (`TCP_NODELAY`).
     pub nodelay: bool,
+    /// The proxy to go through; none by default.
+    #[cfg(feature = "socks")]
+    pub proxy: Option<Proxy>,
+    /// Speak TLS; not by default.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsClient>,
+    /// Speak WebSocket, asking for this path; not by default.
+    #[cfg(feature = "websocket")]
+    pub websocket: Option<String>,
+}
+
+impl Target {
+    /// The plain way to `endpoint`.
+    #[must_use]
+    pub const fn plain(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            bind: None,
+            nodelay: false,
+            #[cfg(feature = "socks")]
+            proxy: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+        }
+    }
 }
 
 /// A name that has no address; found inside the [`io::Error`] of [`dial`].
@@ -65,14 +100,60 @@ impl LookupError {
     }
 }
 
-/// Connects to `target`, trying all addresses of its name one after the other.
+/// Connects to `target`, trying all addresses of its name one after the other, and adds the layers that it asks for.
 ///
 /// # Errors
 ///
 /// That of the last address tried, with the system's number; one that holds a [`LookupError`] when a name has no
-/// address; [`io::ErrorKind::InvalidInput`] for a socket path that is empty or too long.
+/// address; [`io::ErrorKind::InvalidInput`] for a socket path that is empty or too long. A layer that could not be added
+/// leaves its own error inside: a `SocksError`, a [`rustls::Error`], a `WebSocketError`.
 pub async fn dial(target: &Target) -> io::Result<Stream> {
-    match &target.endpoint {
+    let host = match &target.endpoint {
+        Endpoint::Tcp { host, .. } => host.as_str(),
+        // What a certificate or a Host header could name.
+        Endpoint::Unix(_) => "localhost",
+    };
+    let stream = dial_proxy(target).await?;
+    #[cfg(feature = "tls")]
+    let stream = match &target.tls {
+        Some(tls) => {
+            Stream::Layered(Layered::new(Box::new(tls.connect(host, stream.into_transport()).await?)))
+        }
+        None => stream,
+    };
+    #[cfg(feature = "websocket")]
+    let stream = match &target.websocket {
+        Some(path) => {
+            let opened = websocket::connect(stream.into_transport(), host, path).await;
+            let opened = opened.map_err(|error| match error {
+                WebSocketError::Io(error) => error,
+                refused => io::Error::other(refused),
+            })?;
+            Stream::Layered(Layered::new(Box::new(opened)))
+        }
+        None => stream,
+    };
+    let _ = host;
+    Ok(stream)
+}
+
+/// Connects to the endpoint itself, or through the proxy.
+async fn dial_proxy(target: &Target) -> io::Result<Stream> {
+    #[cfg(feature = "socks")]
+    if let (Some(proxy), Endpoint::Tcp { host, port }) = (&target.proxy, &target.endpoint) {
+        let endpoint = Endpoint::Tcp { host: proxy.host.clone(), port: proxy.port };
+        let stream = dial_endpoint(&endpoint, target).await?;
+        let opened = socks::connect(stream.into_transport(), proxy, host, *port).await;
+        return opened.map(|stream| Stream::Layered(Layered::new(stream))).map_err(|error| match error {
+            SocksError::Io(error) => error,
+            refused => io::Error::other(refused),
+        });
+    }
+    dial_endpoint(&target.endpoint, target).await
+}
+
+async fn dial_endpoint(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
+    match endpoint {
         Endpoint::Unix(path) => {
             let length = path.as_os_str().len();
             if length == 0 || length > UNIX_PATH_BYTES_MAX {
@@ -143,7 +224,7 @@ mod tests {
     use tokio::net::{TcpListener, UnixListener};
 
     fn tcp(host: &str, port: u16) -> Target {
-        Target { endpoint: Endpoint::Tcp { host: host.to_owned(), port }, bind: None, nodelay: true }
+        Target { nodelay: true, ..Target::plain(Endpoint::Tcp { host: host.to_owned(), port }) }
     }
 
     #[tokio::test]
@@ -196,7 +277,7 @@ mod tests {
         let length = UNIX_PATH_BYTES_MAX - folder.as_os_str().len() - 1;
         let path = folder.join("s".repeat(length));
         let _listener = UnixListener::bind(&path).unwrap();
-        let target = |path| Target { endpoint: Endpoint::Unix(path), bind: None, nodelay: false };
+        let target = |path| Target::plain(Endpoint::Unix(path));
         assert!(matches!(dial(&target(path)).await, Ok(Stream::Unix(_))));
         for wrong in [PathBuf::new(), folder.join("s".repeat(length + 1))] {
             let error = dial(&target(wrong)).await.unwrap_err();

@@ -18,4 +18,4 @@ pub mod websocket;
 pub use client::{Client, ClientError};
 pub use clock::Clock;
 pub use dial::{Endpoint, LookupError, Target, dial};
-pub use stream::Stream;
+pub use stream::{Layered, Stream, Transport};

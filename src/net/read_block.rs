@@ -30,7 +30,7 @@ impl ReadBlock {
     }
 
     /// As [`ReadBlock::poll_read`] for those who know that the stream is ready.
-    pub(crate) fn try_read(&mut self, stream: &Stream) -> io::Result<Bytes> {
+    pub(crate) fn try_read(&mut self, stream: &mut Stream) -> io::Result<Bytes> {
         stream.try_read(self.room())?;
         Ok(self.take())
     }

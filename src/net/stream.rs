@@ -2,10 +2,9 @@
 
 use bytes::BytesMut;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, RawFd};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected transport. Plain sockets are not boxed: each read and write of theirs is one system call away.
@@ -15,9 +14,71 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A unix domain socket.
     Unix(UnixStream),
+    /// TLS, WebSocket or a proxy over one of them.
+    Layered(Layered),
+}
+
+/// What a layered transport is made of.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Transport for T {}
+
+/// A transport with a protocol of its own between us and the socket, which may hold bytes back.
+#[derive(Debug)]
+pub struct Layered {
+    inner: Box<dyn Transport>,
+    /// Whether everything that was written has reached the socket.
+    is_flushed: bool,
+}
+
+impl Layered {
+    /// Wraps a connected transport.
+    #[must_use]
+    pub fn new(inner: Box<dyn Transport>) -> Self {
+        Self { inner, is_flushed: true }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(context);
+        self.is_flushed = flushed.is_ready();
+        flushed
+    }
+
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let context = &mut Context::from_waker(Waker::noop());
+        if !self.is_flushed && self.poll_flush(context)?.is_pending() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut written = 0;
+        for slice in slices {
+            match Pin::new(&mut self.inner).poll_write(context, slice) {
+                Poll::Ready(Ok(count)) => {
+                    written += count;
+                    self.is_flushed = false;
+                    if count < slice.len() {
+                        break;
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        // What stays behind is flushed when the socket can be written again.
+        let _ = self.poll_flush(context)?;
+        if written == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(written) }
+    }
 }
 
 impl Stream {
+    /// The transport for another layer on top.
+    pub(crate) fn into_transport(self) -> Box<dyn Transport> {
+        match self {
+            Self::Tcp(stream) => Box::new(stream),
+            Self::Unix(stream) => Box::new(stream),
+            Self::Layered(layered) => layered.inner,
+        }
+    }
+
     /// Reads once into the free room of `block`; 0 at the end of the stream.
     ///
     /// Registers the waker of `context` when nothing is there.
@@ -29,22 +90,35 @@ impl Stream {
         match self {
             Self::Tcp(stream) => pin!(stream.read_buf(block)).poll(context),
             Self::Unix(stream) => pin!(stream.read_buf(block)).poll(context),
+            Self::Layered(layered) => pin!(layered.inner.read_buf(block)).poll(context),
         }
     }
 
     /// Registers the waker of `context` for the next time that something can be read; ready when it can be already.
+    ///
+    /// A layer cannot tell without reading, so it always says that it is.
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(context),
             Self::Unix(stream) => stream.poll_read_ready(context),
+            Self::Layered(_) => Poll::Ready(Ok(())),
         }
     }
 
     /// Registers the waker of `context` for the next time that something can be written.
-    pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(context),
             Self::Unix(stream) => stream.poll_write_ready(context),
+            Self::Layered(layered) => layered.poll_flush(context),
+        }
+    }
+
+    /// Whether everything that was written has reached the socket; a plain socket holds nothing back.
+    pub(crate) const fn is_flushed(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => true,
+            Self::Layered(layered) => layered.is_flushed,
         }
     }
 
@@ -53,18 +127,23 @@ impl Stream {
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] when it takes nothing.
-    pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
             Self::Unix(stream) => stream.try_write_vectored(slices),
+            Self::Layered(layered) => layered.try_write(slices),
         }
     }
 
     /// Reads once into the free room of `block`, without waiting.
-    pub(crate) fn try_read(&self, block: &mut BytesMut) -> io::Result<usize> {
+    pub(crate) fn try_read(&mut self, block: &mut BytesMut) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read_buf(block),
             Self::Unix(stream) => stream.try_read_buf(block),
+            Self::Layered(_) => match self.poll_read(&mut Context::from_waker(Waker::noop()), block) {
+                Poll::Ready(read) => read,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            },
         }
     }
 
@@ -74,6 +153,7 @@ impl Stream {
         let _ = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Layered(layered) => Pin::new(&mut layered.inner).poll_shutdown(context),
         };
     }
 
@@ -86,15 +166,6 @@ impl Stream {
         if let Self::Tcp(stream) = self {
             // A hint only: a socket that does not know it works all the same.
             let _ = socket2::SockRef::from(stream).set_tcp_quickack(true);
-        }
-    }
-}
-
-impl AsRawFd for Stream {
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Self::Tcp(stream) => stream.as_raw_fd(),
-            Self::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }

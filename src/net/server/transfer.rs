@@ -92,7 +92,7 @@ impl<O: Observer> Server<O> {
             let progress = self.broker.poll_transmit(id, &mut self.transmit);
             if !self.transmit.is_empty() {
                 connection.owes_acknowledgement = false;
-                match write_once(&connection.stream, &mut self.transmit) {
+                match write_once(&mut connection.stream, &mut self.transmit) {
                     Ok(true) => {}
                     Ok(false) => return self.block(key, progress, now),
                     Err(_) => return self.hear_out(key, now),
@@ -151,7 +151,7 @@ impl<O: Observer> Server<O> {
         let connection = &mut self.connections[key];
         if connection.closing_until.is_none() {
             for _ in 0..LAST_READS_MAX {
-                match self.block.try_read(&connection.stream) {
+                match self.block.try_read(&mut connection.stream) {
                     Ok(bytes) if !bytes.is_empty() => self.broker.handle_bytes(now, connection.id, bytes),
                     _ => break,
                 }
@@ -182,7 +182,7 @@ impl<O: Observer> Server<O> {
 
     /// Drops a connection that is over, with what has arrived for it: unread bytes would reset it.
     fn discard(&mut self, key: usize, now: Time) {
-        let stream = &self.connections[key].stream;
+        let stream = &mut self.connections[key].stream;
         let unread = std::iter::repeat_with(|| self.block.try_read(stream)).take(LAST_READS_MAX);
         unread.take_while(|read| read.as_ref().is_ok_and(|bytes| !bytes.is_empty())).count();
         self.drop_connection(key, now);
