@@ -34,6 +34,8 @@ impl Tcp {
 
 impl Drop for Tcp {
     fn drop(&mut self) {
+        // The broker gives clients that stay a second to read its DISCONNECT.
+        self.connections.clear();
         drop(self.broker.stdin.take());
         let status = self.broker.wait().unwrap();
         if !std::thread::panicking() {
