@@ -137,8 +137,7 @@ impl Broker {
             session.queue.retain(|delivery| delivery.qos != Qos::AtMostOnce);
             session.walks.retain(|walk| !walk.is_at_most_once());
         }
-        session.in_flight.release();
-        session.received.release();
+        session.release();
         self.record_session(key);
     }
 

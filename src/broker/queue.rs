@@ -77,9 +77,6 @@ impl Queue {
         let delivery = self.deliveries.pop_front()?;
         self.bytes -= delivery.message.bytes();
         self.at_most_once -= usize::from(delivery.qos == Qos::AtMostOnce);
-        if self.deliveries.is_empty() {
-            self.deliveries = VecDeque::new();
-        }
         Some(delivery)
     }
 
@@ -108,6 +105,13 @@ impl Queue {
         let delivery = self.deliveries.remove(place)?;
         self.bytes -= delivery.message.bytes();
         Some(delivery)
+    }
+
+    /// Gives the buffer back while nothing waits.
+    pub(super) fn release(&mut self) {
+        if self.deliveries.is_empty() {
+            self.deliveries = VecDeque::new();
+        }
     }
 
     /// Takes everything out: the session has ended.

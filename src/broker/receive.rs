@@ -188,8 +188,7 @@ impl Broker {
         // Who pings is idle, and idle connections hold no buffers.
         let session = connection.session;
         if let Some(session) = self.sessions.get_mut(session) {
-            session.in_flight.release();
-            session.received.release();
+            session.release();
         }
         self.tell(Topics::PACKETS, id, || Fact::Sent(PacketFact::Other(PacketType::Pingresp)));
     }

@@ -39,6 +39,8 @@ impl Target {
 #[derive(Debug, Default)]
 pub(super) struct Route {
     pub(super) topic: Text,
+    /// Its place among the routes kept.
+    slot: usize,
     generation: u64,
     /// For whom it holds, when No Local makes it differ between publishers.
     publisher: Option<SessionKey>,
@@ -127,10 +129,15 @@ impl Broker {
         if self.routes.slots.is_empty() {
             self.routes.slots.resize_with(ROUTES_MAX, || None);
         }
-        let known = self.routes.slots[slot(topic)].take();
+        let slot = slot(topic);
+        let known = self.routes.slots[slot].take();
         match known {
             Some(route) if route.is_for(topic, publisher, self.subscriptions.generation()) => route,
-            other => self.find_route(other.unwrap_or_default(), topic, publisher),
+            other => {
+                let mut route = other.unwrap_or_default();
+                route.slot = slot;
+                self.find_route(route, topic, publisher)
+            }
         }
     }
 
@@ -144,7 +151,7 @@ impl Broker {
     #[inline]
     pub(super) fn keep_route(&mut self, route: Box<Route>) {
         if route.targets.len() <= TARGETS_MAX {
-            let slot = slot(&route.topic);
+            let slot = route.slot;
             self.routes.slots[slot] = Some(route);
         }
     }

@@ -90,6 +90,13 @@ impl Session {
         }
     }
 
+    /// Gives unused buffers back.
+    pub(super) fn release(&mut self) {
+        self.in_flight.release();
+        self.queue.release();
+        self.received.release();
+    }
+
     /// Remembers a filter; false when it was there.
     pub(super) fn add_filter(&mut self, filter: &str) -> bool {
         match self.filters.binary_search_by(|known| (**known).cmp(filter)) {
