@@ -65,8 +65,8 @@ impl Broker {
         let held = std::mem::take(&mut connection.details.held);
         self.read_packets(id, reader);
         let now = self.now;
-        for block in held {
-            self.handle_bytes(now, id, block);
+        if !held.is_empty() {
+            self.handle_bytes(now, id, Bytes::from(held));
         }
     }
 

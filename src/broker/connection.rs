@@ -6,7 +6,6 @@ use crate::packet::{
     FixedHeader, FrameReader, PacketError, PacketType, ProtocolVersion, Text, Transmit, Verdict, Will,
 };
 use crate::time::Time;
-use bytes::Bytes;
 use slab::Slab;
 use std::time::Duration;
 
@@ -96,8 +95,8 @@ pub(super) struct Details {
     pub(super) mount_point: Option<Text>,
     /// The CONNECT that waits for its verdict.
     pub(super) connect: Option<Box<crate::packet::Connect>>,
-    /// Blocks that arrived while the verdict was awaited.
-    pub(super) held: Vec<Bytes>,
+    /// What arrived while the verdict was awaited; copied, so that no read block stays alive for a few bytes.
+    pub(super) held: Vec<u8>,
     /// Bytes whose promise has been committed; they go before `outgoing`.
     pub(super) released: Transmit,
     /// How many parts of what was to go out wait for a commit.

@@ -57,9 +57,8 @@ impl Broker {
         match connection.phase {
             Phase::Closing => return,
             Phase::Judged => {
-                connection.details.held.push(block);
-                let held: usize = connection.details.held.iter().map(Bytes::len).sum();
-                if held > HELD_BYTES_MAX {
+                connection.details.held.extend_from_slice(&block);
+                if connection.details.held.len() > HELD_BYTES_MAX {
                     self.close_with(id, Fault::Reason(ReasonCode::QUOTA_EXCEEDED));
                 }
                 return;
