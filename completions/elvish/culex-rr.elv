@@ -82,6 +82,7 @@ set edit:completion:arg-completer[culex-rr] = {|@words|
             cand -v 'Print the topic before the payload'
             cand --verbose 'Print the topic before the payload'
             cand -N 'Print no line end after a message'
+            cand --json 'Print each message as one line of JSON with everything; `pub --json-lines` sends it again'
             cand --pretty 'Indent JSON'
             cand --ws 'Use WebSocket'
             cand -S 'Find the broker by DNS SRV records of the host''s domain'

@@ -81,6 +81,7 @@ set edit:completion:arg-completer[culex-sub] = {|@words|
             cand -v 'Print the topic before the payload'
             cand --verbose 'Print the topic before the payload'
             cand -N 'Print no line end after a message'
+            cand --json 'Print each message as one line of JSON with everything; `pub --json-lines` sends it again'
             cand --pretty 'Indent JSON'
             cand --message-rate 'Print how many messages arrive each second, not the messages'
             cand -w 'Show the latest message of each topic at its own line'

@@ -48,6 +48,7 @@ complete -c culex-pub -s o -d 'Read options from this file, one a line, in place
 complete -c culex-pub -s l -l stdin-line -d 'Send each line of the standard input as a message'
 complete -c culex-pub -s n -l null-message -d 'Send a message without payload'
 complete -c culex-pub -s s -l stdin-file -d 'Send all of the standard input as one message'
+complete -c culex-pub -l json-lines -d 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties'
 complete -c culex-pub -s r -l retain -d 'Let the broker retain the message'
 complete -c culex-pub -l ws -d 'Use WebSocket'
 complete -c culex-pub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'

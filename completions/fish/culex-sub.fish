@@ -57,6 +57,7 @@ complete -c culex-sub -l retain-as-published -d 'Keep the RETAIN flag as it was 
 complete -c culex-sub -s E -d 'End when the broker has answered the subscription'
 complete -c culex-sub -s v -l verbose -d 'Print the topic before the payload'
 complete -c culex-sub -s N -d 'Print no line end after a message'
+complete -c culex-sub -l json -d 'Print each message as one line of JSON with everything; `pub --json-lines` sends it again'
 complete -c culex-sub -l pretty -d 'Indent JSON'
 complete -c culex-sub -l message-rate -d 'Print how many messages arrive each second, not the messages'
 complete -c culex-sub -s w -l watch -d 'Show the latest message of each topic at its own line'

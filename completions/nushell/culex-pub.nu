@@ -20,6 +20,7 @@ module completions {
     --stdin-line(-l)          # Send each line of the standard input as a message
     --null-message(-n)        # Send a message without payload
     --stdin-file(-s)          # Send all of the standard input as one message
+    --json-lines              # Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties
     --qos(-q): string@"nu-complete culex-pub qos" # Quality of Service
     --retain(-r)              # Let the broker retain the message
     --repeat: string          # Publish this many times

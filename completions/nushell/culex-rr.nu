@@ -33,6 +33,7 @@ module completions {
     --verbose(-v)             # Print the topic before the payload
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
+    --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     --pretty                  # Indent JSON
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket

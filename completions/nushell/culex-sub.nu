@@ -33,6 +33,7 @@ module completions {
     --verbose(-v)             # Print the topic before the payload
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
+    --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     --pretty                  # Indent JSON
     --random-filter: string   # Print this share of the messages, chosen at random
     --message-rate            # Print how many messages arrive each second, not the messages

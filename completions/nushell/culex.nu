@@ -25,6 +25,7 @@ module completions {
     --stdin-line(-l)          # Send each line of the standard input as a message
     --null-message(-n)        # Send a message without payload
     --stdin-file(-s)          # Send all of the standard input as one message
+    --json-lines              # Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties
     --qos(-q): string@"nu-complete culex pub qos" # Quality of Service
     --retain(-r)              # Let the broker retain the message
     --repeat: string          # Publish this many times
@@ -109,6 +110,7 @@ module completions {
     --verbose(-v)             # Print the topic before the payload
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
+    --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     --pretty                  # Indent JSON
     --random-filter: string   # Print this share of the messages, chosen at random
     --message-rate            # Print how many messages arrive each second, not the messages
@@ -193,6 +195,7 @@ module completions {
     --verbose(-v)             # Print the topic before the payload
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
+    --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     --pretty                  # Indent JSON
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket

@@ -79,6 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-pub' -ScriptBlock {
             [CompletionResult]::new('--null-message', '--null-message', [CompletionResultType]::ParameterName, 'Send a message without payload')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Send all of the standard input as one message')
             [CompletionResult]::new('--stdin-file', '--stdin-file', [CompletionResultType]::ParameterName, 'Send all of the standard input as one message')
+            [CompletionResult]::new('--json-lines', '--json-lines', [CompletionResultType]::ParameterName, 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Let the broker retain the message')
             [CompletionResult]::new('--retain', '--retain', [CompletionResultType]::ParameterName, 'Let the broker retain the message')
             [CompletionResult]::new('--ws', '--ws', [CompletionResultType]::ParameterName, 'Use WebSocket')

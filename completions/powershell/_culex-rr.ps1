@@ -85,6 +85,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-rr' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print the topic before the payload')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print the topic before the payload')
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'Print no line end after a message')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each message as one line of JSON with everything; `pub --json-lines` sends it again')
             [CompletionResult]::new('--pretty', '--pretty', [CompletionResultType]::ParameterName, 'Indent JSON')
             [CompletionResult]::new('--ws', '--ws', [CompletionResultType]::ParameterName, 'Use WebSocket')
             [CompletionResult]::new('-S', '-S ', [CompletionResultType]::ParameterName, 'Find the broker by DNS SRV records of the host''s domain')

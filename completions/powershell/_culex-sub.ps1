@@ -84,6 +84,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-sub' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print the topic before the payload')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print the topic before the payload')
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'Print no line end after a message')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each message as one line of JSON with everything; `pub --json-lines` sends it again')
             [CompletionResult]::new('--pretty', '--pretty', [CompletionResultType]::ParameterName, 'Indent JSON')
             [CompletionResult]::new('--message-rate', '--message-rate', [CompletionResultType]::ParameterName, 'Print how many messages arrive each second, not the messages')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Show the latest message of each topic at its own line')

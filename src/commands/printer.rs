@@ -21,18 +21,7 @@ pub(super) struct Display {
 impl Display {
     /// Ready for the first message; with `-w` the screen is cleared.
     pub(super) fn new(plan: &SubscribePlan, face: Face, out: &mut Vec<u8>) -> Self {
-        // The system's zone is a file, which the plain forms need not read.
-        let local = match plan.form {
-            Form::Payload | Form::TopicAndPayload => LocalTime::utc(),
-            Form::Template(_) => LocalTime::system(),
-        };
-        let printer = Printer::new(plan.form.clone(), local)
-            .line_end(plan.line_end)
-            .pretty(plan.pretty)
-            .invalid_json(match face {
-                Face::Strict => InvalidJson::Omit,
-                Face::Friendly => InvalidJson::Wrap,
-            });
+        let printer = printer(plan.form.clone(), face).line_end(plan.line_end).pretty(plan.pretty);
         if let Some(host) = &plan.watch {
             let _ = writeln!(out, "\x1b[2J\x1b[1;1HBroker: {host}");
         }
@@ -71,6 +60,19 @@ impl Display {
             complaints.push_str(&output_fault(fault, publish.topic));
         }
     }
+}
+
+/// Prints in `form` as `face` does.
+pub(super) fn printer(form: Form, face: Face) -> Printer {
+    // The system's zone is a file, which the forms without local time need not read.
+    let local = match form {
+        Form::Payload | Form::TopicAndPayload | Form::Json => LocalTime::utc(),
+        Form::Template(_) => LocalTime::system(),
+    };
+    Printer::new(form, local).invalid_json(match face {
+        Face::Strict => InvalidJson::Omit,
+        Face::Friendly => InvalidJson::Wrap,
+    })
 }
 
 /// The share that a percentage means: mosquitto's code takes it for a per-mille figure.

@@ -8,7 +8,10 @@ use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, publish
 use crate::flags::Tool;
 use crate::flags::plan::PublishPlan;
 use crate::net::{Client, ClientError};
-use crate::packet::{Disconnect, PropertyIdentifier, Publish, PublishRef, Qos, ReasonCode};
+use crate::output::ndjson::Line;
+use crate::packet::{
+    Disconnect, Properties, PropertyIdentifier, ProtocolVersion, Publish, PublishRef, Qos, ReasonCode, Text,
+};
 use crate::session::{Event, SessionError};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -55,7 +58,12 @@ fn prepare(invocation: &Invocation) -> Result<Option<(PublishPlan, Source)>, Fai
     let draft = &invocation.draft;
     let Some(chosen) = &draft.message.source else { return Ok(None) };
     let source = Source::load(chosen, invocation.caller.face)?;
-    let Some(topic) = &draft.message.topic else { return Ok(None) };
+    let topic = match &draft.message.topic {
+        Some(topic) => topic,
+        // Each line brings its own.
+        None if draft.message.json_lines() => &Text::EMPTY,
+        None => return Ok(None),
+    };
     let plan = PublishPlan::new(draft, topic.clone(), std::process::id())
         .map_err(|error| Failure::of_plan(&error, Tool::Publish))?;
     Ok(Some((plan, source)))
@@ -81,8 +89,13 @@ enum Step {
 
 /// What is still to be published.
 enum Feed {
-    Payload { publish: Publish, left: u32 },
+    Payload {
+        publish: Publish,
+        left: u32,
+    },
     Lines(Lines),
+    /// Lines that are JSON objects, and how many of them have been read.
+    JsonLines(Lines, u64),
 }
 
 struct Publisher {
@@ -126,7 +139,8 @@ impl Publisher {
             Source::Lines => {
                 // Nobody waits for a line of QoS 0 once it is handed over.
                 plan.client.session.acknowledge_qos0 = false;
-                Feed::Lines(Lines::of_stdin().map_err(of_system)?)
+                let lines = Lines::of_stdin().map_err(of_system)?;
+                if plan.json_lines { Feed::JsonLines(lines, 0) } else { Feed::Lines(lines) }
             }
             Source::Payload(payload) => {
                 let publish = Publish {
@@ -271,7 +285,7 @@ impl Publisher {
                     self.link.client.shutdown();
                     return Some(match self.feed {
                         Feed::Payload { .. } => Step::Leave(failure),
-                        Feed::Lines(_) => Step::Lost(failure),
+                        Feed::Lines(_) | Feed::JsonLines(..) => Step::Lost(failure),
                     });
                 }
                 Event::Sent(packet) => {
@@ -302,6 +316,11 @@ impl Publisher {
                 let sent = feed_lines(lines, &mut self.link.client, &mut self.plan);
                 self.outstanding += sent?;
             }
+            Feed::JsonLines(lines, number) => {
+                let sent = feed_json_lines(lines, number, &mut self.link.client, &self.plan);
+                self.outstanding += sent.0;
+                sent.1?;
+            }
         }
         if self.is_finished() {
             self.leave(Failure::default());
@@ -328,11 +347,12 @@ impl Publisher {
 
     /// Whether nothing is left to be published or acknowledged.
     fn is_finished(&self) -> bool {
-        // At QoS 0 the DISCONNECT goes out right behind the last message.
-        (self.plan.qos == Qos::AtMostOnce || self.outstanding == 0)
+        // At QoS 0 the DISCONNECT goes out right behind the last message; of JSON lines only the others are counted.
+        let is_uncounted = self.plan.qos == Qos::AtMostOnce && !self.plan.json_lines;
+        (is_uncounted || self.outstanding == 0)
             && match &self.feed {
                 Feed::Payload { left, .. } => *left == 0,
-                Feed::Lines(lines) => lines.is_finished(),
+                Feed::Lines(lines) | Feed::JsonLines(lines, _) => lines.is_finished(),
             }
     }
 
@@ -379,6 +399,7 @@ impl Publisher {
     /// `failure`, and how many lines no broker has confirmed.
     fn unfinished(&self, failure: Failure) -> Failure {
         match self.feed {
+            Feed::JsonLines(..) => failure.and_unacknowledged(self.outstanding),
             Feed::Lines(_) if self.plan.qos != Qos::AtMostOnce => {
                 failure.and_unacknowledged(self.outstanding)
             }
@@ -432,11 +453,61 @@ fn feed_lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPlan) ->
     Ok(count)
 }
 
+/// As [`feed_lines`] for lines that are JSON objects; empty ones are passed over. Returns how many will be acknowledged, also when
+/// one is no message.
+fn feed_json_lines(
+    lines: &mut Lines,
+    number: &mut u64,
+    client: &mut Client,
+    plan: &PublishPlan,
+) -> (u64, Result<(), Failure>) {
+    let now = client.now();
+    let mut count = 0;
+    while client.pending() < TURN_BYTES
+        && let Some(line) = lines.peek()
+    {
+        let parsed = match line.trim_ascii() {
+            b"" => None,
+            line => match json_message(line, plan) {
+                Ok(publish) => Some(publish),
+                Err(why) => return (count, Err(Failure::of_json_line(*number + 1, &why))),
+            },
+        };
+        if let Some(publish) = parsed {
+            let is_acknowledged = publish.qos != Qos::AtMostOnce;
+            match client.session().publish(now, publish) {
+                Ok(_) => count += u64::from(is_acknowledged),
+                Err(SessionError::QueueFull) => break,
+                Err(error) => return (count, Err(Failure::of_publish(error, plan.client.version()))),
+            }
+        }
+        *number += 1;
+        lines.consume();
+    }
+    (count, Ok(()))
+}
+
+/// The message that a line stands for; what it does not say comes from the options.
+fn json_message(line: &[u8], plan: &PublishPlan) -> Result<Publish, String> {
+    let line = Line::parse(line).map_err(|error| error.to_string())?;
+    let mut publish = line.into_publish(&plan.topic, plan.qos, plan.retain);
+    if publish.topic.is_empty() {
+        return Err("it names no topic, and -t does not either".to_owned());
+    }
+    if publish.properties.is_empty() {
+        publish.properties = plan.properties.clone();
+    }
+    if plan.client.version() != ProtocolVersion::V5 {
+        publish.properties = Properties::EMPTY;
+    }
+    Ok(publish)
+}
+
 /// Reads more lines; never ends when there are none to come.
 async fn fill(feed: &mut Feed) -> io::Result<()> {
     match feed {
-        Feed::Lines(lines) if lines.wants_more() => lines.fill().await,
-        Feed::Lines(_) | Feed::Payload { .. } => std::future::pending().await,
+        Feed::Lines(lines) | Feed::JsonLines(lines, _) if lines.wants_more() => lines.fill().await,
+        Feed::Lines(_) | Feed::JsonLines(..) | Feed::Payload { .. } => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `rr`: sends a request and prints the reply.
 
 use super::link::Link;
-use super::printer::wall_time;
+use super::printer::{printer, wall_time};
 use super::publish::{sleep_until, stop_signal};
 use super::signals::{Signals, end_by};
 use super::source::Source;
@@ -9,7 +9,7 @@ use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, output_
 use crate::flags::plan::RequestPlan;
 use crate::flags::{MessageSource, Tool};
 use crate::net::ClientError;
-use crate::output::{InvalidJson, LocalTime, Message, Printer};
+use crate::output::{Message, Printer};
 use crate::packet::{
     Disconnect, Properties, PropertyIdentifier, ProtocolVersion, Publish, ReasonCode, Suback,
 };
@@ -55,7 +55,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn prepare(invocation: &Invocation) -> Result<Option<(RequestPlan, Bytes)>, Failure> {
     let draft = &invocation.draft;
     let payload = match &draft.message.source {
-        Some(MessageSource::Lines) | None => return Ok(None),
+        Some(MessageSource::Lines | MessageSource::JsonLines) | None => return Ok(None),
         Some(source) => match Source::load(source, invocation.caller.face)? {
             Source::Payload(payload) => payload,
             Source::Lines => return Ok(None),
@@ -114,13 +114,7 @@ impl Requester {
     }
 
     fn new(plan: RequestPlan, payload: Bytes, face: Face, link: Link) -> Self {
-        let printer = Printer::new(plan.form.clone(), LocalTime::system())
-            .line_end(plan.line_end)
-            .pretty(plan.pretty)
-            .invalid_json(match face {
-                Face::Strict => InvalidJson::Omit,
-                Face::Friendly => InvalidJson::Wrap,
-            });
+        let printer = printer(plan.form.clone(), face).line_end(plan.line_end).pretty(plan.pretty);
         Self {
             deadline: plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             plan,

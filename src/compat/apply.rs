@@ -40,10 +40,11 @@ pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
         "tls_use_os_certs" => tls.tls_use_os_certs = true,
         "no_tls" => tls.no_tls = true,
         "retain" => message.retain = true,
-        "null_message" | "stdin_line" | "stdin_file" => {
+        "null_message" | "stdin_line" | "json_lines" | "stdin_file" => {
             let source = match id {
                 "null_message" => MessageSource::Null,
                 "stdin_line" => MessageSource::Lines,
+                "json_lines" => MessageSource::JsonLines,
                 _ => MessageSource::WholeInput,
             };
             return choose_source(&mut message.source, source);
@@ -56,6 +57,7 @@ pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
         "verbose" => output.verbose = true,
         "no_line_end" => output.no_line_end = true,
         "pretty" => output.pretty = true,
+        "json" => output.json = true,
         "message_rate" => output.message_rate = true,
         "watch" => output.watch = true,
         "latency" => request.latency = true,

@@ -253,6 +253,12 @@ impl Failure {
         Self::new(1, format!("Error: {}.\nError loading input from stdin.", system_text(error)))
     }
 
+    /// A line of `--json-lines` is no message; `number` counts from 1.
+    #[must_use]
+    pub fn of_json_line(number: u64, why: &str) -> Self {
+        Self::error(1, format!("Line {number} of the input: {why}."))
+    }
+
     /// The standard input is empty where `-s` needs a message.
     #[must_use]
     pub fn input_empty() -> Self {

@@ -85,6 +85,11 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     if let Some(topic) = topic.filter(|_| is_topic_missing) {
         apply::url_topic(walker, &topic)?;
     }
+    let is_json = walker.draft.output.json || walker.draft.message.json_lines();
+    if is_json {
+        // Nothing of a message is to be lost, and only MQTT 5 has properties; `-V` may say otherwise.
+        walker.draft.connection.protocol_version.get_or_insert(ProtocolVersion::V5);
+    }
     check::check(&walker.draft, walker.tool, walker.face)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::apply;
 use super::face::Face;
 use super::fault::{Fault, Stop, missing_value, shown};
 use super::property::{self, PropertyWords};
-use crate::flags::{Draft, Tool};
+use crate::flags::{Draft, FRIENDLY_ONLY, Tool};
 use clap::{Arg, Command};
 
 /// Fills a [`Draft`] from options, whose names and arity come from the program's clap declarations.
@@ -120,6 +120,8 @@ impl<'c> Walker<'c> {
             }
         };
         // `--strict` is taken off before the walk, so that it never means anything behind other options.
-        self.command.get_arguments().find(is_it).filter(|arg| arg.get_id() != "strict")
+        let is_known =
+            |id: &str| id != "strict" && (self.face == Face::Friendly || !FRIENDLY_ONLY.contains(&id));
+        self.command.get_arguments().find(is_it).filter(|arg| is_known(arg.get_id().as_str()))
     }
 }

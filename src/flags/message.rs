@@ -19,6 +19,8 @@ pub enum MessageSource {
     WholeInput,
     /// `-l`: a message per line of the standard input.
     Lines,
+    /// `--json-lines`: a message per line, each a JSON object.
+    JsonLines,
 }
 
 /// The flags of publishing.
@@ -43,7 +45,11 @@ pub struct Message {
     /// Send all of the standard input as one message
     #[arg(short, long)]
     pub stdin_file: bool,
-    /// What the five flags above chose.
+    /// Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic,
+    /// qos, retain and properties
+    #[arg(long)]
+    pub json_lines: bool,
+    /// What the six flags above chose.
     #[arg(skip)]
     pub source: Option<MessageSource>,
     /// Quality of Service
@@ -58,6 +64,14 @@ pub struct Message {
     /// Seconds between two of them; fractions are allowed
     #[arg(long, value_name = "seconds", value_parser = seconds, default_value = "0")]
     pub repeat_delay: Option<Duration>,
+}
+
+impl Message {
+    /// Whether each line of the input is a JSON object.
+    #[must_use]
+    pub fn json_lines(&self) -> bool {
+        self.source == Some(MessageSource::JsonLines)
+    }
 }
 
 fn seconds(value: &str) -> Result<Duration, String> {

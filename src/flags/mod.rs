@@ -62,9 +62,13 @@ pub struct Draft {
     pub request: Request,
 }
 
+/// Flags that only the programs under our own names have.
+pub const FRIENDLY_ONLY: [&str; 2] = ["json", "json_lines"];
+
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 14] = [
+const NOT_IN_REQUEST: [&str; 15] = [
     "stdin_line",
+    "json_lines",
     "retain",
     "repeat",
     "repeat_delay",

@@ -16,6 +16,9 @@ pub struct Output {
     /// Print no line end after a message
     #[arg(short = 'N')]
     pub no_line_end: bool,
+    /// Print each message as one line of JSON with everything; `pub --json-lines` sends it again
+    #[arg(long)]
+    pub json: bool,
     /// Indent JSON
     #[arg(long)]
     pub pretty: bool,

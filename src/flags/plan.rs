@@ -81,6 +81,8 @@ pub struct PublishPlan {
     pub retain: bool,
     /// The properties of each PUBLISH.
     pub properties: Properties,
+    /// Each line is a JSON object that may say otherwise; `topic` may then be empty.
+    pub json_lines: bool,
     /// How often, at least once; lines are published once each.
     pub repeat: u32,
     /// Pause between two repetitions.
@@ -215,13 +217,15 @@ impl PublishPlan {
     /// As [`ClientPlan::new`].
     pub fn new(draft: &Draft, topic: Text, process_id: u32) -> Result<Self, PlanError> {
         let message = &draft.message;
-        let is_lines = message.source == Some(MessageSource::Lines);
+        let json_lines = message.source == Some(MessageSource::JsonLines);
+        let is_lines = json_lines || message.source == Some(MessageSource::Lines);
         Ok(Self {
             client: ClientPlan::new(draft, Tool::Publish, process_id)?,
             topic,
             qos: message.qos.unwrap_or_default(),
             retain: message.retain,
             properties: draft.connection.properties.publish.clone(),
+            json_lines,
             repeat: if is_lines { 1 } else { message.repeat.unwrap_or(1) },
             repeat_delay: message.repeat_delay.unwrap_or_default(),
         })
@@ -284,6 +288,7 @@ fn subscription_options(draft: &Draft) -> SubscriptionOptions {
 /// How a message is printed.
 fn form(draft: &Draft) -> Form {
     match &draft.output.format {
+        _ if draft.output.json => Form::Json,
         Some(template) => Form::Template(template.clone()),
         None if draft.output.verbose => Form::TopicAndPayload,
         None => Form::Payload,

@@ -34,6 +34,8 @@ pub enum Form {
     TopicAndPayload,
     /// A format of the user's.
     Template(Template),
+    /// A line of JSON with everything, see [`ndjson`].
+    Json,
 }
 
 /// What `%J` does with a payload that is not JSON.
@@ -68,7 +70,8 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Prints in `form` with a line feed after each message; time is shown as `local` has it.
+    /// Prints in `form` with a line feed after each message; time is shown as `local` has it, which for [`Form::Json`]
+    /// must be [`LocalTime::utc`].
     #[must_use]
     pub fn new(form: Form, local: LocalTime) -> Self {
         Self { form, line_end: true, pretty: false, invalid_json: InvalidJson::Omit, local }
@@ -101,6 +104,7 @@ impl Printer {
         match &self.form {
             Form::Payload | Form::TopicAndPayload => false,
             Form::Template(template) => template.needs_time(),
+            Form::Json => true,
         }
     }
 
@@ -126,6 +130,8 @@ impl Printer {
                 out.push(b' ');
                 out.extend_from_slice(payload);
             }
+            // A line of its own, whatever `line_end` says.
+            Form::Json => return ndjson::put_line(message, &mut self.local, out),
             Form::Template(template) => {
                 let json = message_json::Style { pretty: self.pretty, invalid: self.invalid_json };
                 render::render(template, message, &mut self.local, json, out, faults);
