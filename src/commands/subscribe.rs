@@ -155,10 +155,8 @@ impl Subscriber {
         if self.receiver.is_done && self.removals == 0 {
             self.leave(Failure::default(), ReasonCode::SUCCESS);
         }
-        if self.flush_texts().is_err() {
-            // Nobody reads any more, so there is nothing to stay for.
-            self.output.discard();
-            self.leave(Failure::default(), ReasonCode::SUCCESS);
+        if let Err(error) = self.flush_texts() {
+            self.output_failed(&error);
         }
         match self.link.client.flush() {
             Ok(true) if self.leaving.is_some() && self.link.client.session().is_closing() => {
@@ -188,9 +186,10 @@ impl Subscriber {
                 return Step::Continue;
             }
             changed = self.output.changed() => {
-                if changed.is_err() && !is_leaving {
-                    self.output.discard();
-                    self.leave(Failure::default(), ReasonCode::SUCCESS);
+                if let Err(error) = changed
+                    && !is_leaving
+                {
+                    self.output_failed(&error);
                 }
                 return Step::Continue;
             }
@@ -383,6 +382,17 @@ impl Subscriber {
             // Once the server had accepted us, garbage is as good as a lost connection.
             ClientError::Session(_) if is_accepted => Step::Lost,
             ClientError::Session(error) => Step::Leave(Failure::of_session(error, false)),
+        }
+    }
+
+    /// The output takes no more, so there is nothing to stay for. A reader that went away is a quiet end; what could not
+    /// be written for another reason is told, with the reference's status 0 under its name.
+    fn output_failed(&mut self, error: &io::Error) {
+        self.output.discard();
+        self.leave(Failure::default(), ReasonCode::SUCCESS);
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            let status = u8::from(self.face == Face::Friendly);
+            self.leaving = Some(Failure { status, ..Failure::of_system(error) });
         }
     }
 

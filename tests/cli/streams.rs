@@ -77,6 +77,30 @@ fn a_closed_output_ends_a_busy_sub() {
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
 }
 
+/// A message that cannot be written is told; the reference's status is 0, ours is not.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_ends_sub_with_the_systems_text() {
+    for (face, status) in [(&[][..], 1), (&["--strict"], 0)] {
+        let (listener, port) = listen();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let child = Command::new(SUB)
+            .args(face)
+            .args(["-h", "127.0.0.1", "-p", &port, "-t", "a"])
+            .env_clear()
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut player = player(listener);
+        let steps = ["expect CONNECT", "connack 0", "expect SUBSCRIBE", "suback 0", "publish 0 - a x"];
+        player.play(&script(&steps)).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "Error: No space left on device\n");
+    }
+}
+
 /// Keep alive goes on while the output is blocked, and what was held back arrives whole afterwards.
 #[test]
 fn a_blocked_output_does_not_stop_keep_alive() {
