@@ -125,7 +125,7 @@ fn limits_reach_the_broker() {
 fn each_listener_has_its_section() {
     let settings = read(
         "listener 1884\nmount_point a/\nlistener 1885 ::1\nmax_connections 9\nuse_username_as_clientid true\n\
-         accept_protocol_versions 4, 5\nlistener_allow_anonymous true\nlistener 0 /tmp/x y.sock\n\
+         accept_protocol_versions 4, 5\nlistener_allow_anonymous true\nlistener 0 /run/x y.sock\n\
          listener 1884\nmax_connections 3\n",
     )
     .unwrap();
@@ -133,7 +133,7 @@ fn each_listener_has_its_section() {
     let expected = [
         ListenAddress::Tcp { host: None, port: 1884 },
         ListenAddress::Tcp { host: Some("::1".to_owned()), port: 1885 },
-        ListenAddress::Unix("/tmp/x y.sock".into()),
+        ListenAddress::Unix("/run/x y.sock".into()),
     ];
     assert_eq!(addresses, expected);
     let [first, second, third] = &settings.broker.listeners[..] else {
@@ -185,10 +185,10 @@ fn old_options_still_work_with_a_warning() {
 
 #[test]
 fn logging_options_add_up() {
-    let text = "log_dest stderr\nlog_dest file /tmp/a b.log\nlog_type error\nlog_type debug\nlog_timestamp false\n\
+    let text = "log_dest stderr\nlog_dest file /var/log/a b.log\nlog_type error\nlog_type debug\nlog_timestamp false\n\
                 log_timestamp_format %H:%M\nconnection_messages false\n";
     let log = read(text).unwrap().log;
-    let file = LogDestination::File("/tmp/a b.log".into());
+    let file = LogDestination::File("/var/log/a b.log".into());
     assert_eq!(log.destinations, [LogDestination::StandardError, file]);
     assert_eq!(log.types, LogTypes::ERROR | LogTypes::DEBUG);
     assert!(!log.has_timestamp && !log.connection_messages);
