@@ -2,12 +2,14 @@
 //!
 //! A pure MQTT core with a thin tokio shell round it. The rooms, left may not see right:
 //!
-//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `flags` <- `compat` <-
+//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `bench` <- `flags` <- `compat` <-
 //! `commands`
 //!
 //! `packet`, `journal`, `session` and `broker` never see a socket, a clock, a thread or a terminal: bytes, time and
 //! commands go in, bytes and events come out.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod broker;
 #[cfg(feature = "cli")]
 pub mod commands;

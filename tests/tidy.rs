@@ -15,7 +15,7 @@ use std::{
 mod source;
 
 /// Each room and the rooms it may import; `lib` is `src/lib.rs` itself.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("time", &[]),
     ("packet", &["time"]),
     ("journal", &["time", "packet"]),
@@ -23,9 +23,13 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("session", &["time", "packet", "journal"]),
     ("broker", &["time", "packet", "journal", "session"]),
     ("net", &["time", "packet", "journal", "output", "session", "broker"]),
-    ("flags", &["time", "packet", "journal", "output", "session", "broker", "net"]),
-    ("compat", &["time", "packet", "journal", "output", "session", "broker", "net", "flags"]),
-    ("commands", &["time", "packet", "journal", "output", "session", "broker", "net", "flags", "compat"]),
+    ("bench", &["time", "packet", "journal", "output", "session", "broker", "net"]),
+    ("flags", &["time", "packet", "journal", "output", "session", "broker", "net", "bench"]),
+    ("compat", &["time", "packet", "journal", "output", "session", "broker", "net", "bench", "flags"]),
+    (
+        "commands",
+        &["time", "packet", "journal", "output", "session", "broker", "net", "bench", "flags", "compat"],
+    ),
 ];
 
 const PURE_ROOMS: [&str; 5] = ["time", "packet", "journal", "session", "broker"];
