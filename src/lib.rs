@@ -2,8 +2,8 @@
 //!
 //! A pure MQTT core with a thin tokio shell round it. The rooms, left may not see right:
 //!
-//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `bench` <- `flags` <- `compat` <-
-//! `commands`
+//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `bench` <- `flags` <-
+//! `compat` <- `commands`
 //!
 //! `packet`, `journal`, `session` and `broker` never see a socket, a clock, a thread or a terminal: bytes, time and
 //! commands go in, bytes and events come out.
