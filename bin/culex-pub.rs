@@ -1,5 +1,4 @@
 //! `culex-pub`: publishes messages, as `mosquitto_pub` does; see `culex::commands::publish`.
+#![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
 
-fn main() -> std::process::ExitCode {
-    culex::commands::publish::main()
-}
+culex::doorway!(culex::commands::publish::main);

@@ -1,5 +1,4 @@
 //! `culex`: all tools by their first word, or by the name it is called by; see `culex::commands::dispatch`.
+#![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
 
-fn main() -> std::process::ExitCode {
-    culex::commands::dispatch::main()
-}
+culex::doorway!(culex::commands::dispatch::main);

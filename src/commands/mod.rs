@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod completions;
 pub mod dispatch;
+pub mod doorway;
 mod lines;
 mod link;
 pub mod links;

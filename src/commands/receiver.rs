@@ -49,7 +49,7 @@ impl Receiver {
     /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
     /// connection do anything.
     pub(super) const fn only_prints(&self) -> bool {
-        !self.remove_retained && !self.retained_only && self.count_max.is_none()
+        !self.remove_retained
     }
 
     /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count. True when the retained

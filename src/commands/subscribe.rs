@@ -9,7 +9,7 @@ use crate::flags::Tool;
 use crate::flags::plan::SubscribePlan;
 use crate::net::ClientError;
 use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text};
-use crate::session::{Event, SessionError};
+use crate::session::{Event, Offered, SessionError};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -194,10 +194,11 @@ impl Subscriber {
                 return Step::Continue;
             }
             turn = self.link.client.turn_with(|publish| {
-                takes_at_once && {
-                    receiver.receive(publish);
-                    true
+                if !takes_at_once {
+                    return Offered::Declined;
                 }
+                receiver.receive(publish);
+                if receiver.is_done { Offered::TakenAndPause } else { Offered::Taken }
             }) => turn,
         };
         self.output.append(&mut self.receiver.printed);

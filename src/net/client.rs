@@ -4,7 +4,7 @@ use super::read_block::ReadBlock;
 use super::timer::Timer;
 use super::{Clock, Stream};
 use crate::packet::{PublishRef, Transmit};
-use crate::session::{Session, SessionError};
+use crate::session::{Offered, Session, SessionError};
 use crate::time::Time;
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -131,7 +131,7 @@ impl Client {
     ///
     /// Any [`ClientError`]; the transport is gone then.
     pub async fn turn(&mut self) -> Result<(), ClientError> {
-        self.turn_with(|_| false).await
+        self.turn_with(|_| Offered::Declined).await
     }
 
     /// As [`Client::turn`], but offers messages of QoS 0 and 1 to `take` first, as
@@ -140,7 +140,10 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::turn`].
-    pub async fn turn_with(&mut self, take: impl FnMut(&PublishRef<'_>) -> bool) -> Result<(), ClientError> {
+    pub async fn turn_with(
+        &mut self,
+        take: impl FnMut(&PublishRef<'_>) -> Offered,
+    ) -> Result<(), ClientError> {
         self.flush()?;
         match poll_fn(|context| self.poll_awaited(context)).await {
             Ok(Awaited::Read(block)) if block.is_empty() => return Err(self.lost(None)),

@@ -108,7 +108,13 @@ impl FrameReader {
             self.completed = Bytes::new();
         }
         if !self.partial.is_empty() || self.judged.is_some() {
-            return self.next_split_frame(judge);
+            // Put together here, so that the frame of the common case below can stay in registers.
+            return Ok(self.next_split_frame(judge)?.map(|(header, is_skipped)| Frame {
+                header,
+                body: &self.completed[usize::from(header.header_length)..],
+                block: &self.completed,
+                is_skipped,
+            }));
         }
         let Some(header) = FixedHeader::decode(&self.block[self.at..])? else {
             self.put_aside();
@@ -151,12 +157,13 @@ impl FrameReader {
         self.at = 0;
     }
 
-    /// Goes on with a packet that began in an earlier block.
+    /// Goes on with a packet that began in an earlier block; once whole, it is in `completed`. Returns its header and
+    /// whether its body was swallowed.
     #[cold]
     fn next_split_frame(
         &mut self,
         judge: impl FnOnce(&FixedHeader) -> Verdict,
-    ) -> Result<Option<Frame<'_>>, PacketError> {
+    ) -> Result<Option<(FixedHeader, bool)>, PacketError> {
         let header = match self.judged {
             Some(header) => header,
             None => {
@@ -176,7 +183,7 @@ impl FrameReader {
             }
         };
         if self.is_skipping {
-            return Ok(self.skip(header));
+            return Ok(self.skip(header).then_some((header, true)));
         }
         let missing = header.packet_length() - self.partial.len();
         let available = missing.min(self.block.len() - self.at);
@@ -192,8 +199,7 @@ impl FrameReader {
         }
         self.judged = None;
         self.completed = Bytes::from(std::mem::take(&mut self.partial));
-        let body = &self.completed[usize::from(header.header_length)..];
-        Ok(Some(Frame { header, body, block: &self.completed, is_skipped: false }))
+        Ok(Some((header, false)))
     }
 
     /// Moves single bytes until the fixed header in `partial` is whole.
@@ -211,8 +217,8 @@ impl FrameReader {
         }
     }
 
-    /// Swallows what there is of a skipped body, and keeps what belongs to its beginning.
-    fn skip(&mut self, header: FixedHeader) -> Option<Frame<'_>> {
+    /// Swallows what there is of a skipped body, and keeps what belongs to its beginning; true at its end.
+    fn skip(&mut self, header: FixedHeader) -> bool {
         let available = self.skipping.min(self.block.len() - self.at);
         let mut chunk = &self.block[self.at..self.at + available];
         loop {
@@ -229,13 +235,12 @@ impl FrameReader {
         self.skipping -= available;
         if self.skipping > 0 {
             self.release();
-            return None;
+            return false;
         }
         self.judged = None;
         self.is_skipping = false;
         self.completed = Bytes::from(std::mem::take(&mut self.partial));
-        let body = &self.completed[usize::from(header.header_length)..];
-        Some(Frame { header, body, block: &self.completed, is_skipped: true })
+        true
     }
 }
 

@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// [`PacketError::Truncated`], and what [`text::check`] refuses.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self) -> Result<&'a str, PacketError> {
         text::check(self.binary()?)
     }

@@ -139,3 +139,16 @@ pub enum Traced {
         reason: ReasonCode,
     },
 }
+
+/// What an owner does with a message that is offered to it borrowed, see
+/// [`Session::handle_bytes_with`](super::Session::handle_bytes_with).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Offered {
+    /// Nothing yet: it becomes an [`Event::Message`].
+    Declined,
+    /// All there is to do.
+    Taken,
+    /// The same, and what lies behind it in the block waits for
+    /// [`Session::handle_rest`](super::Session::handle_rest), so that it is not acknowledged.
+    TakenAndPause,
+}

@@ -17,7 +17,7 @@ mod timer;
 
 pub use config::{Config, ServerLimits};
 pub use error::SessionError;
-pub use event::{Event, PublishId, Traced};
+pub use event::{Event, Offered, PublishId, Traced};
 
 use crate::packet::{
     Auth, Disconnect, FrameReader, Packet, PacketError, Place, Properties, PropertyIdentifier,

@@ -1,7 +1,7 @@
 //! What the server sends: blocks into packets, packets into events and answers.
 
 use super::inflight::{Entry, Stage};
-use super::{Event, PublishId, READY_BYTES_MAX, ServerLimits, Session, SessionError, State, Traced};
+use super::{Event, Offered, PublishId, READY_BYTES_MAX, ServerLimits, Session, SessionError, State, Traced};
 use crate::packet::{
     Acknowledgement, Auth, Connack, Disconnect, FixedHeader, Frame, Packet, PacketError, PacketIdentifier,
     PacketType, Properties, PropertiesRef, PropertyIdentifier, ProtocolVersion, Publish, PublishRef, Qos,
@@ -70,11 +70,11 @@ impl Session {
     /// What the server did wrong. On MQTT 5 a DISCONNECT with the Reason Code is ready by then: write it if possible,
     /// and close the transport. Bytes behind the fault are ignored.
     pub fn handle_bytes(&mut self, now: Time, block: Bytes) -> Result<(), SessionError> {
-        self.handle_bytes_with(now, block, |_| false)
+        self.handle_bytes_with(now, block, |_| Offered::Declined)
     }
 
     /// As [`Session::handle_bytes`], but offers each message of QoS 0 and 1 to `take` first, borrowed, as long as no
-    /// event waits before it. When `take` returns true, the message is done; else it becomes an event.
+    /// event waits before it. [`Offered`] tells what becomes of it.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Session {
         &mut self,
         now: Time,
         block: Bytes,
-        mut take: impl FnMut(&PublishRef<'_>) -> bool,
+        mut take: impl FnMut(&PublishRef<'_>) -> Offered,
     ) -> Result<(), SessionError> {
         self.now = now;
         if matches!(self.state, State::Offline | State::Closing) {
@@ -112,14 +112,14 @@ impl Session {
         if matches!(self.state, State::Offline | State::Closing) {
             return Ok(false);
         }
-        self.handle_frames(&mut |_| false)
+        self.handle_frames(&mut |_| Offered::Declined)
     }
 
     /// Handles what the reader has; true when it stopped at a message.
     #[inline]
     fn handle_frames(
         &mut self,
-        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+        take: &mut impl FnMut(&PublishRef<'_>) -> Offered,
     ) -> Result<bool, SessionError> {
         self.is_paused = false;
         // Taken out, so that frames can borrow from it while the session changes.
@@ -134,8 +134,9 @@ impl Session {
             if self.state == State::Closing {
                 return Ok(false);
             }
-            self.is_paused =
-                self.config.pause_at_messages && matches!(self.events.back(), Some(Event::Message(_)));
+            if self.config.pause_at_messages && matches!(self.events.back(), Some(Event::Message(_))) {
+                self.is_paused = true;
+            }
         }
         self.reader = reader;
         if self.ready.len() > READY_BYTES_MAX {
@@ -165,14 +166,16 @@ impl Session {
     fn handle_frame(
         &mut self,
         frame: &Frame<'_>,
-        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+        take: &mut impl FnMut(&PublishRef<'_>) -> Offered,
     ) -> Result<(), SessionError> {
         let version = self.config.connect.version;
         let packet_type = frame.header.packet_type;
         match packet_type {
             PacketType::Publish => {
-                let publish = PublishRef::decode(&frame.header, frame.body, version, Sender::Server)
-                    .map_err(SessionError::Packet)?;
+                let publish = match PublishRef::decode(&frame.header, frame.body, version, Sender::Server) {
+                    Ok(publish) => publish,
+                    Err(error) => return Err(SessionError::Packet(error)),
+                };
                 self.handle_publish(publish, frame.block, take)
             }
             PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => {
@@ -277,7 +280,7 @@ impl Session {
         &mut self,
         publish: PublishRef<'_>,
         block: &Bytes,
-        take: &mut impl FnMut(&PublishRef<'_>) -> bool,
+        take: &mut impl FnMut(&PublishRef<'_>) -> Offered,
     ) -> Result<(), SessionError> {
         self.trace(|| {
             Event::Received(Traced::Publish {
@@ -304,7 +307,7 @@ impl Session {
             }
             Some(identifier) => self.answer_with(PacketType::Puback, identifier, ReasonCode::SUCCESS),
         }
-        if !(self.events.is_empty() && take(&publish)) {
+        if !self.offer(&publish, take) {
             self.events.push_back(Event::Message(publish.to_owned_within(block)));
         }
         Ok(())
@@ -364,7 +367,7 @@ impl Session {
         Ok(())
     }
 
-    fn handle_pubrel(&mut self, pubrel: &Acknowledgement, take: &mut impl FnMut(&PublishRef<'_>) -> bool) {
+    fn handle_pubrel(&mut self, pubrel: &Acknowledgement, take: &mut impl FnMut(&PublishRef<'_>) -> Offered) {
         let identifier = pubrel.packet_identifier;
         let message = self.received.remove(identifier);
         self.trace_received(PacketType::Pubrel, pubrel, message.is_none());
@@ -374,10 +377,21 @@ impl Session {
         };
         self.answer_with(PacketType::Pubcomp, identifier, reason);
         if let Some(publish) = message
-            && !(self.events.is_empty() && take(&publish.as_ref()))
+            && !self.offer(&publish.as_ref(), take)
         {
             self.events.push_back(Event::Message(publish));
         }
+    }
+
+    /// Offers a message before which no event waits; true when it is done.
+    #[inline]
+    fn offer(&mut self, publish: &PublishRef<'_>, take: &mut impl FnMut(&PublishRef<'_>) -> Offered) -> bool {
+        if !self.events.is_empty() {
+            return false;
+        }
+        let offered = take(publish);
+        self.is_paused |= offered == Offered::TakenAndPause;
+        offered != Offered::Declined
     }
 
     fn handle_puback(&mut self, puback: Acknowledgement) -> Result<(), SessionError> {

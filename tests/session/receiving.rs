@@ -5,7 +5,7 @@ use bytes::Bytes;
 use culex::packet::{
     Disconnect, Packet, PacketError, PacketType, PropertyIdentifier, ProtocolVersion, ReasonCode,
 };
-use culex::session::{Config, Event, SessionError};
+use culex::session::{Config, Event, Offered, SessionError};
 
 #[test]
 fn each_quality_of_service_is_answered_as_the_standard_says() {
@@ -146,12 +146,28 @@ fn messages_can_be_taken_while_they_borrow_from_the_block() {
     let mut taken = Vec::new();
     let mut take = |publish: &culex::packet::PublishRef<'_>| {
         taken.push(publish.payload.to_vec());
-        true
+        Offered::Taken
     };
     leash.session.handle_bytes_with(leash.now, block, &mut take).unwrap();
     assert_eq!(taken, [b"a", b"b", b"c"]);
     assert_eq!(leash.events(), []);
     assert_eq!(leash.sent(), [puback(1), pubrec(2), pubcomp(2)]);
+}
+
+#[test]
+fn nothing_behind_the_last_message_taken_is_acknowledged_before_the_owner_goes_on() {
+    let mut leash = Leash::connected(v5());
+    let block = encode(ProtocolVersion::V5, [publish(1, 1, "a"), publish(1, 2, "b"), publish(1, 3, "c")]);
+    let mut left = 2;
+    let take = |_: &culex::packet::PublishRef<'_>| {
+        left -= 1;
+        if left == 0 { Offered::TakenAndPause } else { Offered::Taken }
+    };
+    leash.session.handle_bytes_with(leash.now, block, take).unwrap();
+    assert_eq!(leash.sent(), [puback(1), puback(2)]);
+    assert_eq!(leash.session.handle_rest(leash.now), Ok(false));
+    assert!(matches!(leash.events()[..], [Event::Message(_)]));
+    assert_eq!(leash.sent(), [puback(3)]);
 }
 
 #[test]
@@ -162,7 +178,7 @@ fn a_message_that_is_not_taken_keeps_its_place_among_the_events() {
     let mut offered = 0;
     let decline_first = |_: &culex::packet::PublishRef<'_>| {
         offered += 1;
-        offered > 1
+        if offered > 1 { Offered::Taken } else { Offered::Declined }
     };
     leash.session.handle_bytes_with(leash.now, block, decline_first).unwrap();
     let events = leash.events();
