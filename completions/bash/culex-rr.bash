@@ -23,7 +23,7 @@ _culex__rr() {
 
     case "${cmd}" in
         culex__rr)
-            opts="-e -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-e -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +165,10 @@ _culex__rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --pw-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -M)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -202,6 +206,10 @@ _culex__rr() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypass-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -23,7 +23,7 @@ _culex__sub() {
 
     case "${cmd}" in
         culex__sub)
-            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --remove-retained --retain-as-published --retain-handling --verbose --json --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --remove-retained --retain-as-published --retain-handling --ready-fd --ready-file --after-suback --verbose --json --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -70,6 +70,18 @@ _culex__sub() {
                     return 0
                     ;;
                 -W)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after-suback)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -169,6 +181,10 @@ _culex__sub() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --pw-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -M)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -206,6 +222,10 @@ _culex__sub() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypass-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

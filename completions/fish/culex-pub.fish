@@ -24,6 +24,7 @@ mqttv5\t''
 5\t''"
 complete -c culex-pub -s u -l username -d 'User Name' -r
 complete -c culex-pub -s P -l pw -d 'Password' -r
+complete -c culex-pub -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex-pub -s M -d 'Most messages in flight at once' -r
 complete -c culex-pub -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex-pub -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -35,6 +36,7 @@ complete -c culex-pub -l cafile -d 'File with trusted CA certificates; switches 
 complete -c culex-pub -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex-pub -l cert -d 'File with the client certificate' -r -F
 complete -c culex-pub -l key -d 'File with the client\'s private key' -r -F
+complete -c culex-pub -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex-pub -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex-pub -l ciphers -d 'Ciphers to offer' -r
 complete -c culex-pub -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -49,11 +51,13 @@ complete -c culex-pub -s l -l stdin-line -d 'Send each line of the standard inpu
 complete -c culex-pub -s n -l null-message -d 'Send a message without payload'
 complete -c culex-pub -s s -l stdin-file -d 'Send all of the standard input as one message'
 complete -c culex-pub -l json-lines -d 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties'
+complete -c culex-pub -l tsv -d 'Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`'
 complete -c culex-pub -s r -l retain -d 'Let the broker retain the message'
 complete -c culex-pub -l ws -d 'Use WebSocket'
 complete -c culex-pub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-pub -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex-pub -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-pub -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex-pub -l will-retain -d 'Let the broker retain the will'
 complete -c culex-pub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex-pub -l insecure -d 'Do not check that the certificate names the host'

@@ -28,6 +28,7 @@ mqttv5\t''
 5\t''"
 complete -c culex-rr -s u -l username -d 'User Name' -r
 complete -c culex-rr -s P -l pw -d 'Password' -r
+complete -c culex-rr -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex-rr -s M -d 'Most messages in flight at once' -r
 complete -c culex-rr -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex-rr -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -39,6 +40,7 @@ complete -c culex-rr -l cafile -d 'File with trusted CA certificates; switches T
 complete -c culex-rr -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex-rr -l cert -d 'File with the client certificate' -r -F
 complete -c culex-rr -l key -d 'File with the client\'s private key' -r -F
+complete -c culex-rr -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex-rr -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex-rr -l ciphers -d 'Ciphers to offer' -r
 complete -c culex-rr -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -62,6 +64,7 @@ complete -c culex-rr -l ws -d 'Use WebSocket'
 complete -c culex-rr -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-rr -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex-rr -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-rr -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex-rr -l will-retain -d 'Let the broker retain the will'
 complete -c culex-rr -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex-rr -l insecure -d 'Do not check that the certificate names the host'

@@ -7,8 +7,11 @@ complete -c culex-sub -s q -l qos -d 'Highest Quality of Service' -r -f -a "0\t'
 complete -c culex-sub -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
 new\t''
 never\t''"
-complete -c culex-sub -s C -d 'End after this many messages' -r
+complete -c culex-sub -s C -d 'End after this many messages; 0 makes the session and leaves, and messages wait in it' -r
 complete -c culex-sub -s W -d 'End after this many seconds, with status 27' -r
+complete -c culex-sub -l ready-fd -d 'Write a line to this descriptor once the broker has answered the subscription, and close it' -r
+complete -c culex-sub -l ready-file -d 'Make this file once the broker has answered the subscription' -r -F
+complete -c culex-sub -l after-suback -d 'Run this shell command once the broker has answered the subscription; if it fails, end with its status' -r
 complete -c culex-sub -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
 complete -c culex-sub -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex-sub -s h -l host -d 'Host of the broker' -r
@@ -29,6 +32,7 @@ mqttv5\t''
 5\t''"
 complete -c culex-sub -s u -l username -d 'User Name' -r
 complete -c culex-sub -s P -l pw -d 'Password' -r
+complete -c culex-sub -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex-sub -s M -d 'Most messages in flight at once' -r
 complete -c culex-sub -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex-sub -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -40,6 +44,7 @@ complete -c culex-sub -l cafile -d 'File with trusted CA certificates; switches 
 complete -c culex-sub -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex-sub -l cert -d 'File with the client certificate' -r -F
 complete -c culex-sub -l key -d 'File with the client\'s private key' -r -F
+complete -c culex-sub -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex-sub -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex-sub -l ciphers -d 'Ciphers to offer' -r
 complete -c culex-sub -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -65,6 +70,7 @@ complete -c culex-sub -l ws -d 'Use WebSocket'
 complete -c culex-sub -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-sub -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex-sub -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex-sub -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex-sub -l will-retain -d 'Let the broker retain the will'
 complete -c culex-sub -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex-sub -l insecure -d 'Do not check that the certificate names the host'

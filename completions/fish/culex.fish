@@ -58,6 +58,7 @@ mqttv5\t''
 5\t''"
 complete -c culex -n "__fish_culex_using_subcommand pub" -s u -l username -d 'User Name' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -69,6 +70,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l cafile -d 'File with
 complete -c culex -n "__fish_culex_using_subcommand pub" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex -n "__fish_culex_using_subcommand pub" -l cert -d 'File with the client certificate' -r -F
 complete -c culex -n "__fish_culex_using_subcommand pub" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand pub" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex -n "__fish_culex_using_subcommand pub" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -83,11 +85,13 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -s l -l stdin-line -d '
 complete -c culex -n "__fish_culex_using_subcommand pub" -s n -l null-message -d 'Send a message without payload'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s s -l stdin-file -d 'Send all of the standard input as one message'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l json-lines -d 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l tsv -d 'Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s r -l retain -d 'Let the broker retain the message'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l ws -d 'Use WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l will-retain -d 'Let the broker retain the will'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l insecure -d 'Do not check that the certificate names the host'
@@ -106,8 +110,11 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -s q -l qos -d 'Highest
 complete -c culex -n "__fish_culex_using_subcommand sub" -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
 new\t''
 never\t''"
-complete -c culex -n "__fish_culex_using_subcommand sub" -s C -d 'End after this many messages' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s C -d 'End after this many messages; 0 makes the session and leaves, and messages wait in it' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s W -d 'End after this many seconds, with status 27' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l ready-fd -d 'Write a line to this descriptor once the broker has answered the subscription, and close it' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l ready-file -d 'Make this file once the broker has answered the subscription' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l after-suback -d 'Run this shell command once the broker has answered the subscription; if it fails, end with its status' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s h -l host -d 'Host of the broker' -r
@@ -128,6 +135,7 @@ mqttv5\t''
 5\t''"
 complete -c culex -n "__fish_culex_using_subcommand sub" -s u -l username -d 'User Name' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -139,6 +147,7 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l cafile -d 'File with
 complete -c culex -n "__fish_culex_using_subcommand sub" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex -n "__fish_culex_using_subcommand sub" -l cert -d 'File with the client certificate' -r -F
 complete -c culex -n "__fish_culex_using_subcommand sub" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand sub" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex -n "__fish_culex_using_subcommand sub" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -164,6 +173,7 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l ws -d 'Use WebSocket
 complete -c culex -n "__fish_culex_using_subcommand sub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand sub" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l will-retain -d 'Let the broker retain the will'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l insecure -d 'Do not check that the certificate names the host'
@@ -203,6 +213,7 @@ mqttv5\t''
 5\t''"
 complete -c culex -n "__fish_culex_using_subcommand rr" -s u -l username -d 'User Name' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l pw-file -d 'Read the password from the first line of this file' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s M -d 'Most messages in flight at once' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
@@ -214,6 +225,7 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l cafile -d 'File with 
 complete -c culex -n "__fish_culex_using_subcommand rr" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
 complete -c culex -n "__fish_culex_using_subcommand rr" -l cert -d 'File with the client certificate' -r -F
 complete -c culex -n "__fish_culex_using_subcommand rr" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand rr" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
 complete -c culex -n "__fish_culex_using_subcommand rr" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
@@ -237,6 +249,7 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l ws -d 'Use WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l will-retain -d 'Let the broker retain the will'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l insecure -d 'Do not check that the certificate names the host'

@@ -21,6 +21,7 @@ module completions {
     --null-message(-n)        # Send a message without payload
     --stdin-file(-s)          # Send all of the standard input as one message
     --json-lines              # Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties
+    --tsv                     # Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`
     --qos(-q): string@"nu-complete culex-pub qos" # Quality of Service
     --retain(-r)              # Let the broker retain the message
     --repeat: string          # Publish this many times
@@ -42,6 +43,8 @@ module completions {
     --protocol-version(-V): string@"nu-complete culex-pub protocol_version" # Version of the protocol
     --username(-u): string    # User Name
     --pw(-P): string          # Password
+    --pw-file: string         # Read the password from the first line of this file
+    --pw-stdin                # Read the password from the first line of the standard input; what follows it is left for messages
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
@@ -53,6 +56,7 @@ module completions {
     --tls-use-os-certs        # Trust the system's certificates; switches TLS on
     --cert: path              # File with the client certificate
     --key: path               # File with the client's private key
+    --keypass-file: path      # Read the pass phrase of the private key from the first line of this file
     --keyform: string         # Form of the private key: pem or engine
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3

@@ -52,6 +52,8 @@ module completions {
     --protocol-version(-V): string@"nu-complete culex-rr protocol_version" # Version of the protocol
     --username(-u): string    # User Name
     --pw(-P): string          # Password
+    --pw-file: string         # Read the password from the first line of this file
+    --pw-stdin                # Read the password from the first line of the standard input; what follows it is left for messages
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
@@ -63,6 +65,7 @@ module completions {
     --tls-use-os-certs        # Trust the system's certificates; switches TLS on
     --cert: path              # File with the client certificate
     --key: path               # File with the client's private key
+    --keypass-file: path      # Read the pass phrase of the private key from the first line of this file
     --keyform: string         # Form of the private key: pem or engine
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3

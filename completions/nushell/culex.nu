@@ -26,6 +26,7 @@ module completions {
     --null-message(-n)        # Send a message without payload
     --stdin-file(-s)          # Send all of the standard input as one message
     --json-lines              # Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties
+    --tsv                     # Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`
     --qos(-q): string@"nu-complete culex pub qos" # Quality of Service
     --retain(-r)              # Let the broker retain the message
     --repeat: string          # Publish this many times
@@ -47,6 +48,8 @@ module completions {
     --protocol-version(-V): string@"nu-complete culex pub protocol_version" # Version of the protocol
     --username(-u): string    # User Name
     --pw(-P): string          # Password
+    --pw-file: string         # Read the password from the first line of this file
+    --pw-stdin                # Read the password from the first line of the standard input; what follows it is left for messages
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
@@ -58,6 +61,7 @@ module completions {
     --tls-use-os-certs        # Trust the system's certificates; switches TLS on
     --cert: path              # File with the client certificate
     --key: path               # File with the client's private key
+    --keypass-file: path      # Read the pass phrase of the private key from the first line of this file
     --keyform: string         # Form of the private key: pem or engine
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3
@@ -104,9 +108,12 @@ module completions {
     --remove-retained         # Clear each retained message that arrives, then print it
     --retain-as-published     # Keep the RETAIN flag as it was published (MQTT 5)
     --retain-handling: string@"nu-complete culex sub retain_handling" # When the broker sends retained messages (MQTT 5)
-    -C: string                # End after this many messages
+    -C: string                # End after this many messages; 0 makes the session and leaves, and messages wait in it
     -W: string                # End after this many seconds, with status 27
     -E                        # End when the broker has answered the subscription
+    --ready-fd: string        # Write a line to this descriptor once the broker has answered the subscription, and close it
+    --ready-file: path        # Make this file once the broker has answered the subscription
+    --after-suback: string    # Run this shell command once the broker has answered the subscription; if it fails, end with its status
     --verbose(-v)             # Print the topic before the payload
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
@@ -132,6 +139,8 @@ module completions {
     --protocol-version(-V): string@"nu-complete culex sub protocol_version" # Version of the protocol
     --username(-u): string    # User Name
     --pw(-P): string          # Password
+    --pw-file: string         # Read the password from the first line of this file
+    --pw-stdin                # Read the password from the first line of the standard input; what follows it is left for messages
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
@@ -143,6 +152,7 @@ module completions {
     --tls-use-os-certs        # Trust the system's certificates; switches TLS on
     --cert: path              # File with the client certificate
     --key: path               # File with the client's private key
+    --keypass-file: path      # Read the pass phrase of the private key from the first line of this file
     --keyform: string         # Form of the private key: pem or engine
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3
@@ -214,6 +224,8 @@ module completions {
     --protocol-version(-V): string@"nu-complete culex rr protocol_version" # Version of the protocol
     --username(-u): string    # User Name
     --pw(-P): string          # Password
+    --pw-file: string         # Read the password from the first line of this file
+    --pw-stdin                # Read the password from the first line of the standard input; what follows it is left for messages
     -M: string                # Most messages in flight at once
     --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
     --will-topic: string      # Topic of the message that the broker sends if this client ends without DISCONNECT
@@ -225,6 +237,7 @@ module completions {
     --tls-use-os-certs        # Trust the system's certificates; switches TLS on
     --cert: path              # File with the client certificate
     --key: path               # File with the client's private key
+    --keypass-file: path      # Read the pass phrase of the private key from the first line of this file
     --keyform: string         # Form of the private key: pem or engine
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3

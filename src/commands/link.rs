@@ -1,11 +1,12 @@
 //! A client's connection that can be made again: dialling, the pause before the next attempt, the ways it ends.
 
-use crate::compat::{Face, Failure};
+use crate::compat::{Face, Failure, secret};
 use crate::flags::plan::ClientPlan;
 use crate::net::tls::TlsClient;
 use crate::net::{Client, Clock, Target, dial};
 use crate::session::Session;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -27,7 +28,11 @@ impl Link {
     pub(super) async fn connect(plan: &ClientPlan, face: Face) -> Result<Self, Failure> {
         let mut target = plan.target.clone();
         if let Some(settings) = &plan.tls {
-            let tls = TlsClient::new(settings, &mut ask_pass_phrase);
+            let mut pass_phrase = || match &plan.key_pass_phrase_file {
+                Some(path) => read_pass_phrase(path),
+                None => ask_pass_phrase(),
+            };
+            let tls = TlsClient::new(settings, &mut pass_phrase);
             target.tls = Some(tls.map_err(|error| Failure::of_tls(&error, face))?);
         }
         let stream = dial(&target).await.map_err(|error| Failure::of_dial(&error, face))?;
@@ -56,6 +61,12 @@ impl Link {
 /// Asks at the terminal, as OpenSSL does.
 fn ask_pass_phrase() -> io::Result<String> {
     rpassword::prompt_password("Enter PEM pass phrase:")
+}
+
+fn read_pass_phrase(path: &Path) -> io::Result<String> {
+    let named = |why: &dyn std::fmt::Display| io::Error::other(format!("{}: {why}", path.display()));
+    let line = secret::of_file(path).map_err(|error| named(&error))?;
+    String::from_utf8(line).map_err(|error| named(&error))
 }
 
 /// The pauses between attempts: one second each under mosquitto's names, else growing to thirty seconds, each shortened

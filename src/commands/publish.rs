@@ -1,25 +1,20 @@
 //! `pub`: sends one message, once or several times, or one a line.
 
+use super::feed::{self, Feed};
 use super::lines::Lines;
 use super::link::Link;
 use super::signals::{Asked, Signals, end_by};
 use super::source::Source;
 use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, publish_warning};
-use crate::flags::Tool;
 use crate::flags::plan::PublishPlan;
-use crate::net::{Client, ClientError};
-use crate::output::ndjson::Line;
-use crate::packet::{
-    Disconnect, Properties, PropertyIdentifier, ProtocolVersion, Publish, PublishRef, Qos, ReasonCode, Text,
-};
+use crate::flags::{LineForm, Tool};
+use crate::net::ClientError;
+use crate::packet::{Disconnect, PropertyIdentifier, Publish, Qos, ReasonCode, Text};
 use crate::session::{Event, SessionError};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::time::Instant;
-
-/// How many bytes of messages are made ready before they are written.
-const TURN_BYTES: usize = 56 * 1024;
 
 /// Runs `pub` with the arguments of the process.
 #[must_use]
@@ -61,7 +56,7 @@ fn prepare(invocation: &Invocation) -> Result<Option<(PublishPlan, Source)>, Fai
     let topic = match &draft.message.topic {
         Some(topic) => topic,
         // Each line brings its own.
-        None if draft.message.json_lines() => &Text::EMPTY,
+        None if draft.message.has_own_topics() => &Text::EMPTY,
         None => return Ok(None),
     };
     let plan = PublishPlan::new(draft, topic.clone(), std::process::id())
@@ -85,17 +80,6 @@ enum Step {
     Leave(Failure),
     /// The connection is gone.
     Lost(Failure),
-}
-
-/// What is still to be published.
-enum Feed {
-    Payload {
-        publish: Publish,
-        left: u32,
-    },
-    Lines(Lines),
-    /// Lines that are JSON objects, and how many of them have been read.
-    JsonLines(Lines, u64),
 }
 
 struct Publisher {
@@ -140,7 +124,10 @@ impl Publisher {
                 // Nobody waits for a line of QoS 0 once it is handed over.
                 plan.client.session.acknowledge_qos0 = false;
                 let lines = Lines::of_stdin().map_err(of_system)?;
-                if plan.json_lines { Feed::JsonLines(lines, 0) } else { Feed::Lines(lines) }
+                match plan.lines {
+                    Some(form @ (LineForm::Json | LineForm::TopicTabPayload)) => Feed::records(lines, form),
+                    Some(LineForm::Payload) | None => Feed::Lines(lines),
+                }
             }
             Source::Payload(payload) => {
                 let publish = Publish {
@@ -224,7 +211,7 @@ impl Publisher {
         let is_connected = self.link.client.session().is_connected() && self.leaving.is_none();
         let client = &mut self.link.client;
         // Nothing is read from the input while much waits to be written.
-        let may_read = is_connected && client.pending() < TURN_BYTES;
+        let may_read = is_connected && client.pending() < feed::TURN_BYTES;
         let due = self.due;
         let turn = tokio::select! {
             biased;
@@ -233,7 +220,7 @@ impl Publisher {
                 return Err(number);
             }
             turn = client.turn() => turn,
-            filled = fill(&mut self.feed), if may_read => {
+            filled = self.feed.fill(), if may_read => {
                 if let Err(error) = filled {
                     self.leave(self.unfinished(Failure::of_input(&error)));
                 }
@@ -285,7 +272,7 @@ impl Publisher {
                     self.link.client.shutdown();
                     return Some(match self.feed {
                         Feed::Payload { .. } => Step::Leave(failure),
-                        Feed::Lines(_) | Feed::JsonLines(..) => Step::Lost(failure),
+                        Feed::Lines(_) | Feed::Records(_) => Step::Lost(failure),
                     });
                 }
                 Event::Sent(packet) => {
@@ -313,11 +300,11 @@ impl Publisher {
                 }
             }
             Feed::Lines(lines) => {
-                let sent = feed_lines(lines, &mut self.link.client, &mut self.plan);
+                let sent = feed::lines(lines, &mut self.link.client, &mut self.plan);
                 self.outstanding += sent?;
             }
-            Feed::JsonLines(lines, number) => {
-                let sent = feed_json_lines(lines, number, &mut self.link.client, &self.plan);
+            Feed::Records(records) => {
+                let sent = records.publish(&mut self.link.client, &self.plan);
                 self.outstanding += sent.0;
                 sent.1?;
             }
@@ -347,12 +334,13 @@ impl Publisher {
 
     /// Whether nothing is left to be published or acknowledged.
     fn is_finished(&self) -> bool {
-        // At QoS 0 the DISCONNECT goes out right behind the last message; of JSON lines only the others are counted.
-        let is_uncounted = self.plan.qos == Qos::AtMostOnce && !self.plan.json_lines;
+        // At QoS 0 the DISCONNECT goes out right behind the last message; of records only the others are counted.
+        let is_uncounted = self.plan.qos == Qos::AtMostOnce && !matches!(self.feed, Feed::Records(_));
         (is_uncounted || self.outstanding == 0)
             && match &self.feed {
                 Feed::Payload { left, .. } => *left == 0,
-                Feed::Lines(lines) | Feed::JsonLines(lines, _) => lines.is_finished(),
+                Feed::Lines(lines) => lines.is_finished(),
+                Feed::Records(records) => records.is_finished(),
             }
     }
 
@@ -399,7 +387,7 @@ impl Publisher {
     /// `failure`, and how many lines no broker has confirmed.
     fn unfinished(&self, failure: Failure) -> Failure {
         match self.feed {
-            Feed::JsonLines(..) => failure.and_unacknowledged(self.outstanding),
+            Feed::Records(_) => failure.and_unacknowledged(self.outstanding),
             Feed::Lines(_) if self.plan.qos != Qos::AtMostOnce => {
                 failure.and_unacknowledged(self.outstanding)
             }
@@ -413,101 +401,6 @@ impl Publisher {
             let _ = io::stdout().flush();
             self.debug.clear();
         }
-    }
-}
-
-/// Publishes the lines that are there until the session or the socket wants a pause; returns how many.
-fn feed_lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPlan) -> Result<u64, Failure> {
-    let now = client.now();
-    let overhead = plan.topic.len() + plan.properties.as_ref().wire().len() + 16;
-    let (mut count, mut bytes) = (0, client.pending());
-    while let Some(payload) = lines.peek() {
-        if bytes >= TURN_BYTES {
-            match client.flush() {
-                Ok(true) => bytes = 0,
-                // The next turn finds the fault again, or waits for room.
-                Ok(false) | Err(_) => break,
-            }
-        }
-        bytes += overhead + payload.len();
-        let publish = PublishRef {
-            dup: false,
-            qos: plan.qos,
-            retain: plan.retain,
-            topic: &plan.topic,
-            packet_identifier: None,
-            properties: plan.properties.as_ref(),
-            payload,
-        };
-        match client.session().publish_ref(now, &publish) {
-            Ok(_) => {
-                count += 1;
-                lines.consume();
-            }
-            Err(SessionError::QueueFull) => break,
-            // The reference drops the flag silently.
-            Err(SessionError::NotSupported(ReasonCode::RETAIN_NOT_SUPPORTED)) => plan.retain = false,
-            Err(error) => return Err(Failure::of_publish(error, plan.client.version())),
-        }
-    }
-    Ok(count)
-}
-
-/// As [`feed_lines`] for lines that are JSON objects; empty ones are passed over. Returns how many will be acknowledged, also when
-/// one is no message.
-fn feed_json_lines(
-    lines: &mut Lines,
-    number: &mut u64,
-    client: &mut Client,
-    plan: &PublishPlan,
-) -> (u64, Result<(), Failure>) {
-    let now = client.now();
-    let mut count = 0;
-    while client.pending() < TURN_BYTES
-        && let Some(line) = lines.peek()
-    {
-        let parsed = match line.trim_ascii() {
-            b"" => None,
-            line => match json_message(line, plan) {
-                Ok(publish) => Some(publish),
-                Err(why) => return (count, Err(Failure::of_json_line(*number + 1, &why))),
-            },
-        };
-        if let Some(publish) = parsed {
-            let is_acknowledged = publish.qos != Qos::AtMostOnce;
-            match client.session().publish(now, publish) {
-                Ok(_) => count += u64::from(is_acknowledged),
-                Err(SessionError::QueueFull) => break,
-                Err(error) => return (count, Err(Failure::of_publish(error, plan.client.version()))),
-            }
-        }
-        *number += 1;
-        lines.consume();
-    }
-    (count, Ok(()))
-}
-
-/// The message that a line stands for; what it does not say comes from the options.
-fn json_message(line: &[u8], plan: &PublishPlan) -> Result<Publish, String> {
-    let line = Line::parse(line).map_err(|error| error.to_string())?;
-    let mut publish = line.into_publish(&plan.topic, plan.qos, plan.retain);
-    if publish.topic.is_empty() {
-        return Err("it names no topic, and -t does not either".to_owned());
-    }
-    if publish.properties.is_empty() {
-        publish.properties = plan.properties.clone();
-    }
-    if plan.client.version() != ProtocolVersion::V5 {
-        publish.properties = Properties::EMPTY;
-    }
-    Ok(publish)
-}
-
-/// Reads more lines; never ends when there are none to come.
-async fn fill(feed: &mut Feed) -> io::Result<()> {
-    match feed {
-        Feed::Lines(lines) | Feed::JsonLines(lines, _) if lines.wants_more() => lines.fill().await,
-        Feed::Lines(_) | Feed::JsonLines(..) | Feed::Payload { .. } => std::future::pending().await,
     }
 }
 

@@ -56,7 +56,7 @@ impl Receiver {
     /// message is to be cleared.
     #[inline]
     pub(super) fn receive(&mut self, publish: &PublishRef<'_>) -> bool {
-        if self.is_done {
+        if self.is_done || self.count_max == Some(0) {
             return false;
         }
         self.rate += 1;

@@ -55,7 +55,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn prepare(invocation: &Invocation) -> Result<Option<(RequestPlan, Bytes)>, Failure> {
     let draft = &invocation.draft;
     let payload = match &draft.message.source {
-        Some(MessageSource::Lines | MessageSource::JsonLines) | None => return Ok(None),
+        Some(MessageSource::Lines | MessageSource::JsonLines | MessageSource::Tsv) | None => return Ok(None),
         Some(source) => match Source::load(source, invocation.caller.face)? {
             Source::Payload(payload) => payload,
             Source::Lines => return Ok(None),

@@ -28,7 +28,7 @@ impl Source {
         Ok(match chosen {
             MessageSource::Text(payload) => Self::Payload(payload.clone()),
             MessageSource::Null => Self::Payload(Bytes::new()),
-            MessageSource::Lines | MessageSource::JsonLines => Self::Lines,
+            MessageSource::Lines | MessageSource::JsonLines | MessageSource::Tsv => Self::Lines,
             MessageSource::WholeInput => Self::Payload(whole_input()?),
             MessageSource::File(path) => Self::Payload(file(path, face)?),
         })

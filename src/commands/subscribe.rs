@@ -1,6 +1,7 @@
 //! `sub`: subscribes and prints what arrives, over as many connections as it takes.
 
 use super::link::Link;
+use super::ready::Ready;
 use super::receiver::Receiver;
 use super::signals::{Asked, Signals};
 use super::standard_output::StandardOutput;
@@ -58,6 +59,7 @@ struct Subscriber {
     signals: Signals,
     output: StandardOutput,
     receiver: Receiver,
+    ready: Ready,
     has_connected: bool,
     /// The present connection has been accepted.
     is_accepted: bool,
@@ -78,7 +80,8 @@ impl Subscriber {
             Ok(mut subscriber) => {
                 let failure = subscriber.run().await;
                 subscriber.finish_output().await;
-                failure
+                let late = subscriber.ready.finish(&mut subscriber.signals).await;
+                if failure.status == 0 { late.unwrap_or(failure) } else { failure }
             }
             Err(failure) => failure,
         }
@@ -89,10 +92,14 @@ impl Subscriber {
         let mut signals = Signals::watch().map_err(of_system)?;
         let output = StandardOutput::new().map_err(of_system)?;
         let receiver = Receiver::new(&plan, face);
-        let link = tokio::select! {
+        let ready = Ready::new(plan.ready.clone());
+        let mut link = tokio::select! {
             link = Link::connect(&plan.client, face) => link?,
             _ = signals.next() => return Err(Failure::silent(BEFORE_CONNACK)),
         };
+        if plan.count == Some(0) {
+            link.client.session().leave_messages();
+        }
         let second = Duration::from_secs(1);
         Ok(Self {
             ticks: plan.message_rate.then(|| tokio::time::interval_at(Instant::now() + second, second)),
@@ -103,6 +110,7 @@ impl Subscriber {
             signals,
             output,
             receiver,
+            ready,
             has_connected: false,
             is_accepted: false,
             removals: 0,
@@ -193,6 +201,10 @@ impl Subscriber {
                 }
                 return Step::Continue;
             }
+            failure = self.ready.failed(), if !is_leaving => {
+                self.leave(failure, ReasonCode::SUCCESS);
+                return Step::Continue;
+            }
             turn = self.link.client.turn_with(|publish| {
                 if !takes_at_once {
                     return Offered::Declined;
@@ -214,9 +226,15 @@ impl Subscriber {
             if let Some(step) = self.handle_events() {
                 return Some(step);
             }
-            if !self.plan.client.session.pause_at_messages || self.receiver.is_done || self.leaving.is_some()
-            {
+            if !self.plan.client.session.pause_at_messages || self.leaving.is_some() {
                 return None;
+            }
+            if self.receiver.is_done {
+                if self.removals == 0 {
+                    return None;
+                }
+                // Only acknowledgements are waited for; what else comes stays with the server.
+                self.link.client.session().leave_messages();
             }
             let now = self.link.client.now();
             match self.link.client.session().handle_rest(now) {
@@ -289,6 +307,7 @@ impl Subscriber {
             }
         }
         match result {
+            Ok(()) if self.plan.filters.is_empty() => self.tell_ready(),
             Ok(()) => {}
             // The server would deny what it has said it cannot do.
             Err(SessionError::NotSupported(_)) => self.denied(),
@@ -304,8 +323,17 @@ impl Subscriber {
         }
         if suback.reasons.iter().all(|reason| reason.is_error()) {
             self.denied();
-        } else if self.plan.exit_after_subscribe {
+            return;
+        }
+        self.tell_ready();
+        if self.plan.exit_after_subscribe {
             self.leave(Failure::default(), ReasonCode::SUCCESS);
+        }
+    }
+
+    fn tell_ready(&mut self) {
+        if let Err(failure) = self.ready.tell() {
+            self.leave(failure, ReasonCode::SUCCESS);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::face::Face;
 use super::fault::{Fault, missing_value, shown};
+use super::friendly;
 use super::number::{leading_float, leading_int, whole_number_of_any_base};
 use super::url::{Proxy, Url};
 use super::walker::Walker;
@@ -40,11 +41,12 @@ pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
         "tls_use_os_certs" => tls.tls_use_os_certs = true,
         "no_tls" => tls.no_tls = true,
         "retain" => message.retain = true,
-        "null_message" | "stdin_line" | "json_lines" | "stdin_file" => {
+        "null_message" | "stdin_line" | "json_lines" | "tsv" | "stdin_file" => {
             let source = match id {
                 "null_message" => MessageSource::Null,
                 "stdin_line" => MessageSource::Lines,
                 "json_lines" => MessageSource::JsonLines,
+                "tsv" => MessageSource::Tsv,
                 _ => MessageSource::WholeInput,
             };
             return choose_source(&mut message.source, source);
@@ -61,7 +63,7 @@ pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
         "message_rate" => output.message_rate = true,
         "watch" => output.watch = true,
         "latency" => request.latency = true,
-        _ => return Err(Fault::UnknownOption(id.to_owned())),
+        _ => return friendly::switch(&mut walker.draft, id),
     }
     Ok(())
 }
@@ -73,6 +75,7 @@ pub(crate) fn value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result<(
         || will_value(&mut walker.draft, id, value)?
         || message_value(&mut walker.draft, id, value)?
         || subscription_value(walker, id, value)?
+        || friendly::value(&mut walker.draft, id, value)?
     {
         Ok(())
     } else {
@@ -190,6 +193,8 @@ fn subscription_value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result
             let handling = std::str::from_utf8(value).ok().and_then(retain_handling);
             subscription.retain_handling = Some(handling.ok_or_else(|| Fault::RetainHandling(shown(value)))?);
         }
+        // Nothing to wait for is a mistake to the reference; in our own manner it makes the session.
+        "count" if walker.face == Face::Friendly && value == b"0" => subscription.count = Some(0),
         "count" => subscription.count = Some(positive(value).map_err(Fault::Count)?),
         "timeout" => subscription.timeout = Some(positive(value).map_err(Fault::Timeout)?),
         "format" => output.format = Some(format(value)?),

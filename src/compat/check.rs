@@ -21,6 +21,9 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     {
         return Err(Fault::UrlTopicMissing);
     }
+    if draft.tls.keypass_file.is_some() && draft.tls.key.is_none() {
+        return Err(Fault::Needs("--keypass-file", "--key"));
+    }
     let subscription = &draft.subscription;
     if tool == Tool::Subscribe && subscription.topics.is_empty() && subscription.unsubscribe.is_empty() {
         return Err(Fault::NoFilter);

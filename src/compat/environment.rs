@@ -3,9 +3,10 @@
 use super::apply;
 use super::fault::{Fault, Stop};
 use super::number::leading_int;
+use super::secret;
 use super::url::Url;
 use super::walker::Walker;
-use std::{env, fs};
+use std::env;
 
 /// Applies `MQTT_URL`, then the variables that name one thing; returns the topic of the URL, which counts only if no
 /// option names one.
@@ -34,11 +35,10 @@ pub(crate) fn apply(walker: &mut Walker<'_>) -> Result<Option<Vec<u8>>, Stop> {
     }
     if let Some(value) = variable("MQTT_PASSWORD_FILE") {
         let path = apply::path(&value);
-        let content = fs::read(&path).map_err(|error| {
-            Fault::Environment(format!("Unable to read MQTT_PASSWORD_FILE \"{}\": {error}.", path.display()))
+        let line = secret::of_file(&path).map_err(|error| {
+            Fault::Secret(format!("MQTT_PASSWORD_FILE \"{}\"", path.display()), error.to_string())
         })?;
-        let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        apply::value(walker, "password", line.strip_suffix(b"\r").unwrap_or(line))?;
+        apply::value(walker, "password", &line)?;
     }
     if let Some(value) = variable("MQTT_PASSWORD") {
         apply::value(walker, "password", &value)?;

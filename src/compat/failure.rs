@@ -253,10 +253,22 @@ impl Failure {
         Self::new(1, format!("Error: {}.\nError loading input from stdin.", system_text(error)))
     }
 
-    /// A line of `--json-lines` is no message; `number` counts from 1.
+    /// A line of the input is no message; `number` counts from 1.
     #[must_use]
-    pub fn of_json_line(number: u64, why: &str) -> Self {
+    pub fn of_line(number: u64, why: &str) -> Self {
         Self::error(1, format!("Line {number} of the input: {why}."))
+    }
+
+    /// Those who wait for the subscription could not be told by this option.
+    #[must_use]
+    pub fn of_ready(flag: &str, error: &io::Error) -> Self {
+        Self::error(1, format!("{flag}: {}.", system_text(error)))
+    }
+
+    /// The command of this option failed with `status`, which becomes the program's.
+    #[must_use]
+    pub fn of_command(flag: &str, status: u8) -> Self {
+        Self::error(status, format!("The command of {flag} ended with status {status}."))
     }
 
     /// The standard input is empty where `-s` needs a message.

@@ -118,6 +118,12 @@ pub enum Fault {
     TopicMessageAndResponse,
     #[error("Error: {0}")]
     Environment(String),
+    #[error("Error: Invalid {0} '{1}': {2}.")]
+    Value(&'static str, String, String),
+    #[error("Error: Unable to read {0}: {1}.")]
+    Secret(String, String),
+    #[error("Error: {0} needs {1}.")]
+    Needs(&'static str, &'static str),
     /// A fault that the reference reports by the hint alone.
     #[error("")]
     Silent,
@@ -186,6 +192,11 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "tls_engine" => "--tls-engine argument given but no engine_id specified.",
         "tls_engine_kpass_sha1" => "--tls-engine-kpass-sha1 argument given but no kpass sha1 specified.",
         "tls_version" => "--tls-version argument given but no version specified.",
+        "pw_file" => "--pw-file argument given but no file specified.",
+        "keypass_file" => "--keypass-file argument given but no file specified.",
+        "ready_fd" => "--ready-fd argument given but no descriptor specified.",
+        "ready_file" => "--ready-file argument given but no file specified.",
+        "after_suback" => "--after-suback argument given but no command specified.",
         _ => "argument given but no value specified.",
     }
 }

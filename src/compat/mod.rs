@@ -11,10 +11,12 @@ mod environment;
 mod face;
 mod failure;
 mod fault;
+mod friendly;
 pub mod mosquitto_conf;
 mod number;
 mod options_file;
 mod property;
+pub(crate) mod secret;
 mod url;
 mod usage;
 mod walker;
@@ -24,7 +26,7 @@ pub use failure::{ALL_SUBSCRIPTIONS_DENIED, Failure, output_fault, publish_warni
 pub use fault::{Fault, Stop};
 pub use usage::Ending;
 
-use crate::flags::{Draft, Tool};
+use crate::flags::{Draft, LineForm, Tool};
 use crate::packet::ProtocolVersion;
 use std::ffi::OsString;
 use walker::Walker;
@@ -85,7 +87,7 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     if let Some(topic) = topic.filter(|_| is_topic_missing) {
         apply::url_topic(walker, &topic)?;
     }
-    let is_json = walker.draft.output.json || walker.draft.message.json_lines();
+    let is_json = walker.draft.output.json || walker.draft.message.line_form() == Some(LineForm::Json);
     if is_json {
         // Nothing of a message is to be lost, and only MQTT 5 has properties; `-V` may say otherwise.
         walker.draft.connection.protocol_version.get_or_insert(ProtocolVersion::V5);

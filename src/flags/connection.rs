@@ -64,6 +64,12 @@ pub struct Connection {
     /// Password
     #[arg(short = 'P', long = "pw", value_name = "password", value_parser = value::bytes, help_heading = "Session")]
     pub password: Option<Bytes>,
+    /// Read the password from the first line of this file
+    #[arg(long = "pw-file", value_name = "file", value_parser = value::elsewhere, help_heading = "Session")]
+    pub pw_file: Option<Elsewhere>,
+    /// Read the password from the first line of the standard input; what follows it is left for messages
+    #[arg(long = "pw-stdin", help_heading = "Session")]
+    pub pw_stdin: bool,
     /// Most messages in flight at once
     #[arg(short = 'M', value_name = "count", default_value = "20", help_heading = "Session")]
     pub inflight_max: Option<u32>,

@@ -21,6 +21,19 @@ pub enum MessageSource {
     Lines,
     /// `--json-lines`: a message per line, each a JSON object.
     JsonLines,
+    /// `--tsv`: a message per line, topic and payload with a tab between.
+    Tsv,
+}
+
+/// What a line of the input holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LineForm {
+    /// The payload.
+    Payload,
+    /// A JSON object with payload, topic and the rest.
+    Json,
+    /// Topic, tab, payload.
+    TopicTabPayload,
 }
 
 /// The flags of publishing.
@@ -49,7 +62,10 @@ pub struct Message {
     /// qos, retain and properties
     #[arg(long)]
     pub json_lines: bool,
-    /// What the six flags above chose.
+    /// Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`
+    #[arg(long)]
+    pub tsv: bool,
+    /// What the seven flags above chose.
     #[arg(skip)]
     pub source: Option<MessageSource>,
     /// Quality of Service
@@ -67,10 +83,21 @@ pub struct Message {
 }
 
 impl Message {
-    /// Whether each line of the input is a JSON object.
+    /// What each line of the input holds; `None` where there are no lines.
     #[must_use]
-    pub fn json_lines(&self) -> bool {
-        self.source == Some(MessageSource::JsonLines)
+    pub fn line_form(&self) -> Option<LineForm> {
+        match self.source {
+            Some(MessageSource::Lines) => Some(LineForm::Payload),
+            Some(MessageSource::JsonLines) => Some(LineForm::Json),
+            Some(MessageSource::Tsv) => Some(LineForm::TopicTabPayload),
+            _ => None,
+        }
+    }
+
+    /// Whether the lines bring their own topics.
+    #[must_use]
+    pub fn has_own_topics(&self) -> bool {
+        matches!(self.source, Some(MessageSource::JsonLines | MessageSource::Tsv))
     }
 }
 

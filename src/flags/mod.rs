@@ -20,7 +20,7 @@ mod will;
 pub use broker::Broker;
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
-pub use message::{Message, MessageSource};
+pub use message::{LineForm, Message, MessageSource};
 pub use output::Output;
 pub use request::Request;
 pub use subscription::Subscription;
@@ -63,12 +63,26 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 2] = ["json", "json_lines"];
+pub const FRIENDLY_ONLY: [&str; 9] = [
+    "json",
+    "json_lines",
+    "tsv",
+    "pw_file",
+    "pw_stdin",
+    "keypass_file",
+    "ready_fd",
+    "ready_file",
+    "after_suback",
+];
 
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 15] = [
+const NOT_IN_REQUEST: [&str; 19] = [
     "stdin_line",
     "json_lines",
+    "tsv",
+    "ready_fd",
+    "ready_file",
+    "after_suback",
     "retain",
     "repeat",
     "repeat_delay",

@@ -1,6 +1,6 @@
 //! From what was typed to what is meant: the configurations that the other rooms take.
 
-use super::{Connection, Draft, MessageSource, Tls, Tool};
+use super::{Connection, Draft, LineForm, Tls, Tool};
 use crate::net::tls::TlsSettings;
 use crate::net::{Endpoint, Target};
 use crate::output::Form;
@@ -58,6 +58,8 @@ pub struct ClientPlan {
     pub target: Target,
     /// How to speak TLS there, if at all; its files are read when the connection is made.
     pub tls: Option<TlsSettings>,
+    /// The file with the pass phrase of the private key; it is asked for at the terminal without one.
+    pub key_pass_phrase_file: Option<PathBuf>,
     /// How to behave there.
     pub session: session::Config,
     /// The properties of DISCONNECT.
@@ -81,12 +83,23 @@ pub struct PublishPlan {
     pub retain: bool,
     /// The properties of each PUBLISH.
     pub properties: Properties,
-    /// Each line is a JSON object that may say otherwise; `topic` may then be empty.
-    pub json_lines: bool,
+    /// What each line of the input holds, if lines are published; `topic` may then be empty.
+    pub lines: Option<LineForm>,
     /// How often, at least once; lines are published once each.
     pub repeat: u32,
     /// Pause between two repetitions.
     pub repeat_delay: Duration,
+}
+
+/// Who is told that the broker has answered the subscription.
+#[derive(Clone, Debug, Default)]
+pub struct ReadyPlan {
+    /// An open descriptor that gets a line and is closed.
+    pub descriptor: Option<i32>,
+    /// A file that is made.
+    pub file: Option<PathBuf>,
+    /// A shell command that is run.
+    pub command: Option<String>,
 }
 
 /// What `sub` is to do.
@@ -116,6 +129,8 @@ pub struct SubscribePlan {
     pub timeout: Option<Duration>,
     /// The answer to the subscription ends the program.
     pub exit_after_subscribe: bool,
+    /// Who is told of that answer.
+    pub ready: ReadyPlan,
     /// How a message is printed.
     pub form: Form,
     /// Whether a line feed follows it.
@@ -195,6 +210,7 @@ impl ClientPlan {
         Ok(Self {
             target: target(draft)?,
             tls: uses_tls(draft).then(|| tls_settings(draft)),
+            key_pass_phrase_file: draft.tls.keypass_file.clone(),
             session,
             disconnect_properties: draft.connection.properties.disconnect.clone(),
             quiet: draft.general.quiet,
@@ -217,16 +233,15 @@ impl PublishPlan {
     /// As [`ClientPlan::new`].
     pub fn new(draft: &Draft, topic: Text, process_id: u32) -> Result<Self, PlanError> {
         let message = &draft.message;
-        let json_lines = message.source == Some(MessageSource::JsonLines);
-        let is_lines = json_lines || message.source == Some(MessageSource::Lines);
+        let lines = message.line_form();
         Ok(Self {
             client: ClientPlan::new(draft, Tool::Publish, process_id)?,
             topic,
             qos: message.qos.unwrap_or_default(),
             retain: message.retain,
             properties: draft.connection.properties.publish.clone(),
-            json_lines,
-            repeat: if is_lines { 1 } else { message.repeat.unwrap_or(1) },
+            lines,
+            repeat: if lines.is_some() { 1 } else { message.repeat.unwrap_or(1) },
             repeat_delay: message.repeat_delay.unwrap_or_default(),
         })
     }
@@ -317,7 +332,12 @@ impl SubscribePlan {
             remove_retained: subscription.remove_retained,
             count: subscription.count,
             timeout: subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
-            exit_after_subscribe: subscription.exit_after_subscribe,
+            exit_after_subscribe: subscription.exit_after_subscribe || subscription.count == Some(0),
+            ready: ReadyPlan {
+                descriptor: subscription.ready_fd,
+                file: subscription.ready_file.clone(),
+                command: subscription.after_suback.clone(),
+            },
             form: form(draft),
             line_end: !output.no_line_end,
             pretty: output.pretty,
@@ -415,6 +435,8 @@ fn connect_properties(draft: &Draft, version: ProtocolVersion, tool: Tool) -> Re
             // One reply is expected.
             Tool::Request => Some(1),
         };
+        // With a count of 0 nothing is taken, and a Receive Maximum of 0 does not exist.
+        let count = count.map(|count| count.max(1));
         push(PropertyIdentifier::ReceiveMaximum, count.unwrap_or(RECEIVE_MAXIMUM).min(RECEIVE_MAXIMUM))?;
     }
     Ok(properties)

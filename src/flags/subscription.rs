@@ -3,6 +3,7 @@
 use super::value;
 use crate::packet::{Qos, RetainHandling, Text};
 use clap::{ArgAction, Args};
+use std::path::PathBuf;
 
 /// The flags of subscribing.
 #[derive(Args, Clone, Debug, Default)]
@@ -35,7 +36,7 @@ pub struct Subscription {
     /// When the broker sends retained messages (MQTT 5)
     #[arg(long, value_name = "when", value_parser = value::handling())]
     pub retain_handling: Option<RetainHandling>,
-    /// End after this many messages
+    /// End after this many messages; 0 makes the session and leaves, and messages wait in it
     #[arg(short = 'C', value_name = "count")]
     pub count: Option<u32>,
     /// End after this many seconds, with status 27
@@ -44,4 +45,13 @@ pub struct Subscription {
     /// End when the broker has answered the subscription
     #[arg(short = 'E')]
     pub exit_after_subscribe: bool,
+    /// Write a line to this descriptor once the broker has answered the subscription, and close it
+    #[arg(long, value_name = "descriptor")]
+    pub ready_fd: Option<i32>,
+    /// Make this file once the broker has answered the subscription
+    #[arg(long, value_name = "file")]
+    pub ready_file: Option<PathBuf>,
+    /// Run this shell command once the broker has answered the subscription; if it fails, end with its status
+    #[arg(long, value_name = "command")]
+    pub after_suback: Option<String>,
 }

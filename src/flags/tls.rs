@@ -22,6 +22,9 @@ pub struct Tls {
     /// File with the client's private key
     #[arg(long, value_name = "file")]
     pub key: Option<PathBuf>,
+    /// Read the pass phrase of the private key from the first line of this file
+    #[arg(long, value_name = "file")]
+    pub keypass_file: Option<PathBuf>,
     /// Form of the private key: pem or engine
     #[arg(long, value_name = "form")]
     pub keyform: Option<String>,

@@ -116,6 +116,23 @@ impl Deputy {
     }
 }
 
+/// A command for the shell, not started yet.
+#[must_use]
+pub fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command);
+    shell
+}
+
+/// Sends signal `number` to a child that runs; one that has ended is left alone.
+pub fn send_signal(child: &Child, number: i32) {
+    let Some(Ok(process)) = child.id().map(libc::pid_t::try_from) else {
+        return;
+    };
+    // SAFETY: no memory is involved; the process is our own child, which has not been waited for.
+    unsafe { libc::kill(process, number) };
+}
+
 /// The status as a shell tells it: the command's own, or 128 and the number of the signal that ended it.
 #[must_use]
 pub fn shell_status(status: ExitStatus) -> u8 {

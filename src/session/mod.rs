@@ -74,6 +74,8 @@ pub struct Session {
     waiting: Waiting,
     requests: Vec<requests::Request>,
     received: Received,
+    /// Messages of QoS 1 and 2 stay with the server from now on.
+    leaves_messages: bool,
     incoming_aliases: IncomingAliases,
     outgoing_aliases: OutgoingAliases,
     keep_alive: KeepAlive,
@@ -116,6 +118,7 @@ impl Session {
             waiting: Waiting::default(),
             requests: Vec::new(),
             received: Received::default(),
+            leaves_messages: false,
             incoming_aliases: IncomingAliases::default(),
             outgoing_aliases: OutgoingAliases::default(),
             keep_alive: KeepAlive::new(),
@@ -251,6 +254,12 @@ impl Session {
     /// out but the server's silence does not end the connection.
     pub fn set_reading(&mut self, now: Time, is_reading: bool) {
         self.keep_alive.set_reading(now, is_reading);
+    }
+
+    /// From now on leaves messages of QoS 1 and 2 with the server: they are neither acknowledged nor reported, so that
+    /// the session's next connection gets them.
+    pub const fn leave_messages(&mut self) {
+        self.leaves_messages = true;
     }
 
     /// A step of an extended authentication, or a re-authentication (MQTT 5, section 4.12).

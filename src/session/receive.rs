@@ -302,6 +302,7 @@ impl Session {
         }
         match publish.packet_identifier {
             None => {}
+            Some(_) if self.leaves_messages => return Ok(()),
             Some(identifier) if publish.qos == Qos::ExactlyOnce => {
                 return self.receive_exactly_once(identifier, &publish, block);
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! contract: section and rule            what the case shows
 //! also: debian                          mosquitto 2.0.11 agrees
-//! program: mosquitto_pub                the name it is called by
+//! program: mosquitto_pub                the name it is called by; `sh` finds our programs on its path
 //! args: -p $PORT -t "a b"               words; may be repeated
 //! env: NAME=value                       may be repeated
 //! file: name                            a file in the working folder, whose lines follow
@@ -19,7 +19,7 @@
 //! status: 0
 //! ```
 //!
-//! `$PORT`, `$DIR` (the working folder) and, in expected texts, `$PID` stand for their values. A line `| ...` in an
+//! `$PORT`, `$DIR` (the working folder), `$TLS` (the folder `tests/tls`) and, in expected texts, `$PID` stand for their values. A line `| ...` in an
 //! expected text stands for any number of lines. Words know `"…"` and `'…'`; `\n`, `\t`, `\\`, `\"` and `\xNN` are
 //! escapes in words, input and files. Input and files end with a line feed unless their last line ends in `\c`.
 

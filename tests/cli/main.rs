@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::{env, fs, thread};
 
 /// Cases run at the same time; most of them wait rather than work.
-const THREADS: usize = 4;
+const THREADS: usize = 8;
 
 fn case_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");

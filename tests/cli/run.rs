@@ -43,6 +43,14 @@ impl Programs {
                 let program = match name.rsplit(['_', '-']).next().unwrap() {
                     "pub" => env!("CARGO_BIN_EXE_culex-pub"),
                     "sub" => env!("CARGO_BIN_EXE_culex-sub"),
+                    "rr" => env!("CARGO_BIN_EXE_culex-rr"),
+                    // Finds the others on its path.
+                    "sh" => {
+                        for other in ["culex-pub", "culex-sub", "culex-rr"] {
+                            self.named(other, folder);
+                        }
+                        return PathBuf::from("/bin/sh");
+                    }
                     other => panic!("no program is called {other}"),
                 };
                 let link = folder.join(name);
@@ -104,7 +112,10 @@ pub(crate) fn run(case: &Case, programs: &Programs) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = case.with_culex_broker.then(Server::start);
     let port = server.as_ref().map_or(listener.local_addr().unwrap().port(), |server| server.port);
-    let known = |text: &str| text.replace("$PORT", &port.to_string()).replace("$DIR", work.to_str().unwrap());
+    let known = |text: &str| {
+        let text = text.replace("$PORT", &port.to_string()).replace("$DIR", work.to_str().unwrap());
+        text.replace("$TLS", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls"))
+    };
     for (name, content) in &case.files {
         let path = work.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -113,7 +124,8 @@ pub(crate) fn run(case: &Case, programs: &Programs) -> Result<(), String> {
     let prepare = |program: &str, args: &[Vec<u8>]| {
         let mut command = Command::new(programs.named(program, &folder.0.join("bin")));
         command.args(args.iter().map(|word| OsString::from_vec(known_bytes(word, &known))));
-        command.current_dir(&work).env_clear().env("PATH", env::var_os("PATH").unwrap()).env("TZ", "UTC");
+        let path = format!("{}:{}", folder.0.join("bin").display(), env::var("PATH").unwrap());
+        command.current_dir(&work).env_clear().env("PATH", path).env("TZ", "UTC");
         command
     };
     for line in &case.before {

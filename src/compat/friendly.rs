@@ -1,0 +1,80 @@
+//! The options that only our own names have: their values are read whole, so `12x` is no number.
+
+use super::apply::path;
+use super::fault::{Fault, shown};
+use super::secret;
+use crate::flags::Draft;
+use bytes::Bytes;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Descriptors below are the standard streams.
+const DESCRIPTOR_MIN: i32 = 3;
+
+/// An option without a value.
+pub(super) fn switch(draft: &mut Draft, id: &str) -> Result<(), Fault> {
+    match id {
+        "pw_stdin" => {
+            let line = secret::of_standard_input().map_err(|error| {
+                Fault::Secret("the password from the standard input".to_owned(), error.to_string())
+            })?;
+            draft.connection.password = Some(Bytes::from(line));
+        }
+        _ => return Err(Fault::UnknownOption(id.to_owned())),
+    }
+    Ok(())
+}
+
+/// An option with its value; false when it is none of these.
+pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, Fault> {
+    let subscription = &mut draft.subscription;
+    match id {
+        "pw_file" => draft.connection.password = Some(password(&path(value))?),
+        "keypass_file" => draft.tls.keypass_file = Some(path(value)),
+        "ready_fd" => subscription.ready_fd = Some(descriptor(value)?),
+        "ready_file" => subscription.ready_file = Some(path(value)),
+        "after_suback" => subscription.after_suback = Some(command("--after-suback", value)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn password(path: &Path) -> Result<Bytes, Fault> {
+    let line = secret::of_file(path);
+    line.map(Bytes::from).map_err(|error| {
+        Fault::Secret(format!("the password from \"{}\"", path.display()), error.to_string())
+    })
+}
+
+/// A descriptor that the caller has left open for us.
+fn descriptor(value: &[u8]) -> Result<i32, Fault> {
+    let number: i32 = number("--ready-fd", value)?;
+    let fault = |why: &str| Err(Fault::Value("--ready-fd", shown(value), why.to_owned()));
+    if number < DESCRIPTOR_MIN {
+        return fault("below 3 are the standard streams");
+    }
+    // SAFETY: a question about a number; nothing is changed.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
+        return fault("it is not open");
+    }
+    Ok(number)
+}
+
+/// A shell command, which must not be empty.
+fn command(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
+    let fault = |why: &str| Err(Fault::Value(flag, shown(value), why.to_owned()));
+    match std::str::from_utf8(value) {
+        Ok(text) if text.trim().is_empty() => fault("it is empty"),
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => fault("it is not UTF-8"),
+    }
+}
+
+/// A whole number.
+fn number<T: FromStr>(flag: &'static str, value: &[u8]) -> Result<T, Fault>
+where
+    T::Err: std::fmt::Display,
+{
+    let text = shown(value);
+    text.parse().map_err(|error: T::Err| Fault::Value(flag, text.clone(), error.to_string()))
+}
