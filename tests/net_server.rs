@@ -32,8 +32,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let plans: Vec<_> =
-                    addresses.into_iter().map(|address| ListenPlan { address, nodelay: true }).collect();
+                let plans: Vec<_> = addresses.into_iter().map(|address| ListenPlan::plain(address)).collect();
                 let listeners = Listeners::bind(&plans).unwrap();
                 let port = listeners.local_addresses().first().map_or(0, |(_, address)| address.port());
                 let clock = Clock::start();

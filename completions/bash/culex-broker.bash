@@ -23,7 +23,7 @@ _culex__broker() {
 
     case "${cmd}" in
         culex__broker)
-            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --port-file --ready-fd --until-eof --exec --help"
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -43,6 +43,22 @@ _culex__broker() {
                     ;;
                 -p)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ws-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-keylog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --print-env)
+                    COMPREPLY=($(compgen -W "sh fish json github" -- "${cur}"))
                     return 0
                     ;;
                 --port-file)

@@ -261,12 +261,20 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l help -d 'Print this h
 complete -c culex -n "__fish_culex_using_subcommand rr" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s c -l config-file -d 'Configuration file, in mosquitto.conf\'s syntax' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -s p -l port -d 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l ws-port -d 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-port -d 'The port of `--tls-ephemeral`' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-keylog -d 'Append the secrets of TLS connections to this file, in the form that Wireshark reads' -r -F
+complete -c culex -n "__fish_culex_using_subcommand broker" -l print-env -d 'Print where the broker is found as settings of the environment, once it accepts' -r -f -a "sh\t'`eval "$(...)"` in a POSIX shell'
+fish\t'`eval` or `source` in fish'
+json\t'One JSON object'
+github\t'To be appended to `$GITHUB_ENV`'"
 complete -c culex -n "__fish_culex_using_subcommand broker" -l port-file -d 'Write the port to this file once it accepts' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -l ready-fd -d 'Write the port to this descriptor once it accepts, and close it' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -s d -l daemon -d 'Go to the background once the configuration has been read'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s v -l verbose -d 'Log everything, whatever the configuration says'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s q -l quiet -d 'Log nothing, whatever the configuration says'
 complete -c culex -n "__fish_culex_using_subcommand broker" -l test-config -d 'Read the configuration, say whether it is right, and end'
+complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-ephemeral -d 'Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run'
 complete -c culex -n "__fish_culex_using_subcommand broker" -l until-eof -d 'End when the standard input does'
 complete -c culex -n "__fish_culex_using_subcommand broker" -l exec -d 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,5 +1,9 @@
 module completions {
 
+  def "nu-complete culex-broker print_env" [] {
+    [ "sh" "fish" "json" "github" ]
+  }
+
   # An MQTT 5, 3.1.1 and 3.1 broker for tests
   export extern culex-broker [
     --config-file(-c): path   # Configuration file, in mosquitto.conf's syntax
@@ -8,6 +12,11 @@ module completions {
     --verbose(-v)             # Log everything, whatever the configuration says
     --quiet(-q)               # Log nothing, whatever the configuration says
     --test-config             # Read the configuration, say whether it is right, and end
+    --ws-port: string         # Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one
+    --tls-ephemeral           # Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run
+    --tls-port: string        # The port of `--tls-ephemeral`
+    --tls-keylog: path        # Append the secrets of TLS connections to this file, in the form that Wireshark reads
+    --print-env: string@"nu-complete culex-broker print_env" # Print where the broker is found as settings of the environment, once it accepts
     --port-file: path         # Write the port to this file once it accepts
     --ready-fd: string        # Write the port to this descriptor once it accepts, and close it
     --until-eof               # End when the standard input does

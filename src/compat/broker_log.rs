@@ -2,8 +2,10 @@
 
 use super::mosquitto_conf::{LogPlan, LogTypes};
 use crate::journal::{CloseReason, Entry, Fact, PacketFact, Severity, Topics};
+use crate::net::server::HandshakeFailure;
 use crate::packet::{PacketError, PacketType, ProtocolVersion, ReasonCode};
 use std::fmt::Write;
+use std::io;
 
 /// The kinds of facts that `plan` has lines for.
 #[must_use]
@@ -65,6 +67,22 @@ pub fn write_entry(line: &mut String, entry: &Entry) {
         Fact::MessagesDropped => write!(line, "Outgoing messages are being dropped for client {client}."),
         Fact::SessionExpired => write!(line, "Expiring client {client} due to timeout."),
         Fact::WillPublished { topic } => write!(line, "Sending will of {client} to '{topic}'"),
+    };
+}
+
+/// Appends the line about a connection that was given up before it spoke MQTT.
+pub fn write_handshake_failure(line: &mut String, failure: &HandshakeFailure) {
+    line.push_str("Client <unknown> ");
+    // Writing to a string does not fail.
+    let _ = match failure.peer {
+        Some(peer) => write!(line, "[{peer}] disconnected: "),
+        None => write!(line, "disconnected: "),
+    };
+    let error = &failure.error;
+    let _ = match error.kind() {
+        io::ErrorKind::TimedOut => write!(line, "the handshake took too long."),
+        io::ErrorKind::UnexpectedEof => write!(line, "the connection ended within the handshake."),
+        _ => write!(line, "{error}."),
     };
 }
 

@@ -1,6 +1,6 @@
 //! The broker's own flags.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -34,6 +34,29 @@ pub struct Broker {
     #[arg(long)]
     pub test_config: bool,
 
+    /// Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one
+    #[arg(long, value_name = "port")]
+    pub ws_port: Option<u16>,
+
+    /// Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run
+    ///
+    /// The authority's certificate is written to a temporary file, which `MQTT_CA_FILE` names for the command of
+    /// `--exec` and `--print-env` prints. With `--ws-port`, secure WebSocket is spoken on another free port.
+    #[arg(long)]
+    pub tls_ephemeral: bool,
+
+    /// The port of `--tls-ephemeral`
+    #[arg(long, value_name = "port", requires = "tls_ephemeral")]
+    pub tls_port: Option<u16>,
+
+    /// Append the secrets of TLS connections to this file, in the form that Wireshark reads
+    #[arg(long, value_name = "file")]
+    pub tls_keylog: Option<PathBuf>,
+
+    /// Print where the broker is found as settings of the environment, once it accepts
+    #[arg(long, value_name = "form", conflicts_with = "exec")]
+    pub print_env: Option<EnvironmentForm>,
+
     /// Write the port to this file once it accepts
     #[arg(long, value_name = "file")]
     pub port_file: Option<PathBuf>,
@@ -48,11 +71,25 @@ pub struct Broker {
 
     /// Run the command behind `--` with a broker of its own on a free port, and end with its status
     ///
-    /// The command finds the broker in `MQTT_HOST`, `MQTT_PORT` and `MQTT_URL`, and these programs first on its PATH.
+    /// The command finds the broker in `MQTT_HOST`, `MQTT_PORT` and `MQTT_URL` (`MQTTS_URL`, `MQTT_WS_URL`,
+    /// `MQTT_WSS_URL`, `MQTT_CA_FILE`), and these programs first on its PATH.
     #[arg(long, requires = "command", conflicts_with_all = ["daemon", "until_eof", "test_config"])]
     pub exec: bool,
 
     /// The command for `--exec`, and its arguments
     #[arg(last = true, value_name = "command", requires = "exec")]
     pub command: Vec<OsString>,
+}
+
+/// Who is to read what `--print-env` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum EnvironmentForm {
+    /// `eval "$(...)"` in a POSIX shell.
+    Sh,
+    /// `eval` or `source` in fish.
+    Fish,
+    /// One JSON object.
+    Json,
+    /// To be appended to `$GITHUB_ENV`.
+    Github,
 }

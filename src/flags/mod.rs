@@ -17,7 +17,7 @@ mod tls;
 mod value;
 mod will;
 
-pub use broker::Broker;
+pub use broker::{Broker, EnvironmentForm};
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
 pub use message::{LineForm, Message, MessageSource};

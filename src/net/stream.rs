@@ -29,13 +29,39 @@ pub struct Layered {
     inner: Box<dyn Transport>,
     /// Whether everything that was written has reached the socket.
     is_flushed: bool,
+    /// Whether the last read left nothing behind and has registered its waker.
+    is_drained: bool,
 }
 
 impl Layered {
     /// Wraps a connected transport.
     #[must_use]
     pub fn new(inner: Box<dyn Transport>) -> Self {
-        Self { inner, is_flushed: true }
+        Self { inner, is_flushed: true, is_drained: false }
+    }
+
+    /// Reads until `block` is full or the layer has no more: a layer gives one record or frame at a time.
+    ///
+    /// An error or the end behind bytes is found by the next read.
+    fn poll_read(&mut self, context: &mut Context<'_>, block: &mut BytesMut) -> Poll<io::Result<usize>> {
+        let before = block.len();
+        self.is_drained = false;
+        while block.len() < block.capacity() {
+            match pin!(self.inner.read_buf(block)).poll(context) {
+                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) if block.len() == before => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    self.is_drained = true;
+                    break;
+                }
+            }
+        }
+        match block.len() - before {
+            0 if self.is_drained => Poll::Pending,
+            count => Poll::Ready(Ok(count)),
+        }
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,17 +116,18 @@ impl Stream {
         match self {
             Self::Tcp(stream) => pin!(stream.read_buf(block)).poll(context),
             Self::Unix(stream) => pin!(stream.read_buf(block)).poll(context),
-            Self::Layered(layered) => pin!(layered.inner.read_buf(block)).poll(context),
+            Self::Layered(layered) => layered.poll_read(context, block),
         }
     }
 
     /// Registers the waker of `context` for the next time that something can be read; ready when it can be already.
     ///
-    /// A layer cannot tell without reading, so it always says that it is.
+    /// A layer cannot tell without reading, so it says what its last read found out.
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(context),
             Self::Unix(stream) => stream.poll_read_ready(context),
+            Self::Layered(layered) if layered.is_drained => Poll::Pending,
             Self::Layered(_) => Poll::Ready(Ok(())),
         }
     }

@@ -1,5 +1,9 @@
 //! MQTT over WebSocket (MQTT 5, section 6): a byte stream made of binary frames.
 
+mod server;
+
+pub use server::{WebSocketPlan, accept};
+
 use bytes::{Buf, Bytes};
 use futures_util::{Sink, Stream};
 use std::{

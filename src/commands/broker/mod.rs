@@ -1,28 +1,32 @@
 //! `broker`: serves until it is told to stop, or as long as a command runs.
 
+mod environment;
 mod log;
 mod plan;
 
 use super::complain;
 use crate::broker::{self, Authenticated, Broker};
+use crate::compat::broker_status::CONFIGURATION_INVALID;
 use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
 use crate::compat::mosquitto_conf::LogTypes;
 use crate::compat::{broker_log, mosquitto_conf::Settings};
 use crate::flags;
 use crate::net::Clock;
 use crate::net::process::{self, Deputy, Request, Signals};
-use crate::net::server::{Control, Listeners, Observer, Server};
+use crate::net::server::{Control, HandshakeFailure, ListenPlan, Listeners, Observer, Server};
+use crate::net::tls::TlsServer;
 use crate::packet::ReasonCode;
 use crate::time::Time;
 use clap::Parser;
+use environment::Environment;
 use log::Log;
 use plan::Plan;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::FromRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs `broker` with the arguments of the process.
@@ -48,6 +52,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     if plan.flags.test_config {
+        if let Err(text) = plan.check_files() {
+            complain(&text);
+            return CONFIGURATION_INVALID.into();
+        }
         complain("Configuration file is OK.\n");
         return ExitCode::SUCCESS;
     }
@@ -80,6 +88,7 @@ struct Running {
     log: Log,
     control: Control,
     addresses: Vec<(usize, SocketAddr)>,
+    environment: Environment,
     wall_clock: std::time::Duration,
     seed: u64,
 }
@@ -93,10 +102,12 @@ impl Running {
         plan.announce(&log);
         let listeners = Listeners::bind(&plan.settings.listeners)?;
         let addresses = listeners.local_addresses();
-        for (_, address) in &addresses {
+        for (index, address) in &addresses {
             let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+            let is_websocket = plan.settings.listeners[*index].websocket.is_some();
+            let kind = if is_websocket { "websockets listen socket" } else { "listen socket" };
             let port = address.port();
-            log.line(LogTypes::INFORMATION, &format!("Opening {family} listen socket on port {port}."));
+            log.line(LogTypes::INFORMATION, &format!("Opening {family} {kind} on port {port}."));
         }
         if !plan.flags.exec {
             process::raise_descriptor_limit();
@@ -116,7 +127,11 @@ impl Running {
             LogTypes::INFORMATION,
             &format!("culex-broker version {} running", env!("CARGO_PKG_VERSION")),
         );
-        let running = Self { plan, log, control, addresses, wall_clock, seed };
+        let ca_file =
+            plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
+        let environment =
+            environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
+        let running = Self { plan, log, control, addresses, environment, wall_clock, seed };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())?;
         running.tell_port()?;
         let status = if running.plan.flags.exec {
@@ -150,7 +165,10 @@ impl Running {
             let mut file = unsafe { File::from_raw_fd(descriptor) };
             file.write_all(line.as_bytes())?;
         }
-        if self.plan.is_free_port && !flags.exec {
+        if let Some(form) = flags.print_env {
+            io::stdout().write_all(environment::print(&self.environment, form).as_bytes())?;
+            io::stdout().flush()?;
+        } else if self.plan.is_free_port && !flags.exec {
             io::stdout().write_all(line.as_bytes())?;
             io::stdout().flush()?;
         }
@@ -188,7 +206,8 @@ impl Running {
             Ok(settings) => settings,
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
-        plan::settle(&mut settings, &self.plan.flags);
+        plan::settle(&mut settings, &self.plan.flags, self.plan.ephemeral.as_ref());
+        self.reload_certificates(&settings.listeners);
         if let Err(error) = self.log.reopen(settings.log) {
             self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
         }
@@ -196,11 +215,27 @@ impl Running {
         self.control.reconfigure(settings.broker);
     }
 
+    /// Reads the certificates of listeners again; connections that are open keep theirs.
+    fn reload_certificates(&self, listeners: &[ListenPlan]) {
+        for listener in listeners {
+            let old = self.plan.settings.listeners.iter().position(|old| old.address == listener.address);
+            let (Some(index), Some(tls)) = (old, &listener.tls) else {
+                continue;
+            };
+            match TlsServer::new(tls) {
+                Ok(tls) => self.control.replace_tls(index, tls),
+                Err(error) => {
+                    self.log.line(LogTypes::ERROR, &format!("Error: Unable to reload certificates: {error}"));
+                }
+            }
+        }
+    }
+
     /// Runs the command of `--exec`; its status becomes ours.
     async fn run_command(&self, signals: &mut Signals) -> anyhow::Result<u8> {
         let folder = process::program_folder();
         let command = &self.plan.flags.command;
-        let deputy = match Deputy::start(command, &self.environment(), folder.as_deref()) {
+        let deputy = match Deputy::start(command, &self.environment, folder.as_deref()) {
             Ok(deputy) => deputy,
             Err(error) => {
                 let name = command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
@@ -212,25 +247,6 @@ impl Running {
             }
         };
         Ok(process::shell_status(deputy.wait(signals).await?))
-    }
-
-    /// Where the command finds the broker.
-    fn environment(&self) -> Vec<(&'static str, String)> {
-        let Some((_, address)) = self.addresses.first() else {
-            return Vec::new();
-        };
-        let host = match address.ip() {
-            IpAddr::V4(host) if host.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V6(host) if host.is_unspecified() => "127.0.0.1".to_owned(),
-            host => host.to_string(),
-        };
-        let in_url = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        let port = address.port();
-        vec![
-            ("MQTT_HOST", host),
-            ("MQTT_PORT", port.to_string()),
-            ("MQTT_URL", format!("mqtt://{in_url}:{port}")),
-        ]
     }
 }
 
@@ -277,6 +293,10 @@ impl Observer for Journal {
         });
     }
 
+    fn handshake_failed(&mut self, _: Time, failure: &HandshakeFailure) {
+        self.log.gather(LogTypes::NOTICE, |line| broker_log::write_handshake_failure(line, failure));
+    }
+
     fn turn_over(&mut self) {
         self.log.flush();
     }
@@ -298,5 +318,27 @@ impl<'a> PidFile<'a> {
 impl Drop for PidFile<'_> {
     fn drop(&mut self) {
         let _ = self.path.map(fs::remove_file);
+    }
+}
+
+/// The certificate of the authority that `--tls-ephemeral` made; the file is gone when the broker is.
+#[derive(Debug)]
+struct CaFile {
+    path: PathBuf,
+}
+
+impl CaFile {
+    fn write(pem: &str) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("culex-ca-{}.pem", uuid::Uuid::new_v4()));
+        // Nobody's file or link of that name may be in the way.
+        let mut file = File::options().write(true).create_new(true).open(&path)?;
+        file.write_all(pem.as_bytes())?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,12 +1,14 @@
 //! From flags and configuration to what is to be done.
 
 use super::log::Log;
-use crate::broker::EventMask;
-use crate::compat::broker_status::CONFIGURATION_INVALID;
+use crate::broker::{EventMask, ListenerConfig};
+use crate::compat::broker_status::{CONFIGURATION_INVALID, START_FAILED};
 use crate::compat::mosquitto_conf::{LogTypes, Settings};
 use crate::compat::{Failure, broker_log};
 use crate::flags;
 use crate::net::server::{ListenAddress, ListenPlan};
+use crate::net::tls::{Ephemeral, TlsServer, TlsServerSettings};
+use crate::net::websocket::WebSocketPlan;
 use clap::error::ErrorKind;
 
 /// The port of MQTT.
@@ -17,6 +19,8 @@ const DEFAULT_PORT: u16 = 1883;
 pub(super) struct Plan {
     pub(super) flags: flags::Broker,
     pub(super) settings: Settings,
+    /// The certificates of `--tls-ephemeral`.
+    pub(super) ephemeral: Option<Ephemeral>,
     /// The system chooses the port.
     pub(super) is_free_port: bool,
     is_local_only: bool,
@@ -25,18 +29,29 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(flags: flags::Broker) -> Result<Self, Failure> {
         let mut settings = match &flags.config_file {
-            Some(file) => Settings::read(file)
-                .map_err(|error| Failure { text: format!("{error}\n"), status: CONFIGURATION_INVALID })?,
+            Some(file) => Settings::read(file),
             None => Settings::without_file(),
-        };
-        let is_local_only = settle(&mut settings, &flags);
+        }
+        .map_err(|error| Failure { text: format!("{error}\n"), status: CONFIGURATION_INVALID })?;
+        let start_failed = |text| Failure { text, status: START_FAILED };
+        let ephemeral = flags.tls_ephemeral.then(|| Ephemeral::new(&[])).transpose();
+        let ephemeral = ephemeral.map_err(|error| start_failed(format!("Error: {error}.\n")))?;
+        let is_local_only = settle(&mut settings, &flags, ephemeral.as_ref());
         let is_free_port = settings.listeners.iter().any(|listener| {
             matches!(
                 listener.address,
                 ListenAddress::Loopback { port: 0 } | ListenAddress::Tcp { port: 0, .. }
             )
         });
-        Ok(Self { flags, settings, is_free_port, is_local_only })
+        Ok(Self { flags, settings, ephemeral, is_free_port, is_local_only })
+    }
+
+    /// Reads the files that the configuration names, as the start would.
+    pub(super) fn check_files(&self) -> Result<(), String> {
+        for tls in self.settings.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+            TlsServer::new(tls).map_err(|error| format!("Error: {error}\n"))?;
+        }
+        Ok(())
     }
 
     /// The first lines of the log.
@@ -61,13 +76,17 @@ impl Plan {
 }
 
 /// Adds what the flags say to a configuration; true when no listener was defined, so that only this machine is served.
-pub(super) fn settle(settings: &mut Settings, flags: &flags::Broker) -> bool {
+pub(super) fn settle(settings: &mut Settings, flags: &flags::Broker, ephemeral: Option<&Ephemeral>) -> bool {
     let is_local_only = settings.listeners.is_empty();
     if is_local_only {
         let default_port = if flags.exec { 0 } else { DEFAULT_PORT };
         let address = ListenAddress::Loopback { port: flags.port.unwrap_or(default_port) };
-        settings.listeners.push(ListenPlan { address, nodelay: settings.nodelay });
+        let plan = settings.default_listener.take();
+        settings
+            .listeners
+            .push(ListenPlan { address, ..plan.unwrap_or_else(|| ListenPlan::plain(address_of(0))) });
     }
+    add_listeners(settings, flags, ephemeral);
     if flags.verbose {
         settings.log.types = LogTypes::ALL;
     }
@@ -78,6 +97,40 @@ pub(super) fn settle(settings: &mut Settings, flags: &flags::Broker) -> bool {
     }
     settings.broker.events = EventMask::journal(broker_log::wanted_facts(&settings.log));
     is_local_only
+}
+
+/// The listeners that flags ask for; they let in whom the first one does.
+fn add_listeners(settings: &mut Settings, flags: &flags::Broker, ephemeral: Option<&Ephemeral>) {
+    let tls = ephemeral.map(|ephemeral| TlsServerSettings::new(ephemeral.server.clone()));
+    let websocket = WebSocketPlan::for_packets(settings.broker.packet_bytes_max());
+    let mut add = |port: u16, tls: Option<&TlsServerSettings>, is_websocket: bool| {
+        let websocket = is_websocket.then(|| websocket.clone());
+        settings.listeners.push(ListenPlan {
+            tls: tls.cloned(),
+            websocket,
+            ..ListenPlan::plain(address_of(port))
+        });
+        let config = settings.broker.listeners.first().cloned().unwrap_or_default();
+        settings.broker.listeners.push(ListenerConfig { port, ..config });
+    };
+    if let Some(port) = flags.ws_port {
+        add(port, None, true);
+    }
+    if tls.is_some() {
+        add(flags.tls_port.unwrap_or(0), tls.as_ref(), false);
+        if flags.ws_port.is_some() {
+            add(0, tls.as_ref(), true);
+        }
+    }
+    for listener in &mut settings.listeners {
+        if let Some(tls) = &mut listener.tls {
+            tls.key_log.clone_from(&flags.tls_keylog);
+        }
+    }
+}
+
+const fn address_of(port: u16) -> ListenAddress {
+    ListenAddress::Loopback { port }
 }
 
 /// Prints help, version or what is wrong with the flags; the status to end with.

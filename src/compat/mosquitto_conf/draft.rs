@@ -1,8 +1,9 @@
 //! A configuration while it is read: which options belong to which listener is known only at its end.
 
-use super::Settings;
 use super::log::{LogDestination, LogPlan, LogTypes};
+use super::transport::Transport;
 use super::value::ConfigurationFault;
+use super::{ConfigurationError, Settings};
 use crate::broker::{self, ListenerConfig};
 use crate::net::server::{ListenAddress, ListenPlan};
 use crate::packet::Text;
@@ -29,11 +30,23 @@ pub(super) struct Section {
     pub(super) admission: Admission,
     /// `listener_allow_anonymous` and `listener_auto_id_prefix`, which hold for one listener in any case.
     pub(super) own: Admission,
+    pub(super) transport: Transport,
+    /// The last line about the transport, to name when the whole of it makes no sense.
+    pub(super) transport_at: Place,
+}
+
+/// A line of a file, from 1.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    pub(super) line: usize,
 }
 
 /// Everything read so far.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
+    /// The line that is being read.
+    pub(super) at: Place,
     pub(super) broker: broker::Config,
     pub(super) log: LogPlan,
     pub(super) log_types: Option<LogTypes>,
@@ -93,7 +106,12 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Settings {
+    /// Everything is read.
+    ///
+    /// # Errors
+    ///
+    /// A listener whose options do not go together.
+    pub(super) fn finish(mut self) -> Result<Settings, ConfigurationError> {
         let mut first = std::mem::take(&mut self.first);
         if self.port.is_some() || self.bind_address.is_some() {
             let port = self.port.unwrap_or(DEFAULT_PORT);
@@ -107,21 +125,32 @@ impl Draft {
         sections.append(&mut self.sections);
         let nodelay = !self.has_nagle;
         let mut listeners = Vec::new();
+        let mut default_listener = None;
         self.broker.listeners.clear();
         for section in sections {
             self.broker.listeners.push(self.listener_config(&section, &first.admission, has_listener));
-            listeners.extend(section.address.map(|address| ListenPlan { address, nodelay }));
+            let is_defined = section.address.is_some();
+            let address = section.address.unwrap_or(ListenAddress::Loopback { port: DEFAULT_PORT });
+            let mut plan = ListenPlan { nodelay, ..ListenPlan::plain(address) };
+            let finished = section.transport.finish(&mut plan, self.broker.packet_bytes_max());
+            let Place { file, line } = section.transport_at;
+            finished.map_err(|fault| ConfigurationError::Line { file, line, fault })?;
+            if is_defined {
+                listeners.push(plan);
+            } else {
+                default_listener = Some(plan);
+            }
         }
         self.log.types = self.log_types.unwrap_or(self.log.types);
         self.log.destinations = self.log_destinations.unwrap_or(self.log.destinations);
-        Settings {
+        Ok(Settings {
             broker: self.broker,
             listeners,
-            nodelay,
+            default_listener,
             log: self.log,
             pid_file: self.pid_file,
             warnings: self.warnings,
-        }
+        })
     }
 
     fn listener_config(&self, section: &Section, common: &Admission, has_listener: bool) -> ListenerConfig {

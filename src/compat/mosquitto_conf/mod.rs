@@ -5,6 +5,7 @@ mod log;
 mod options;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod value;
 
 pub use log::{LogDestination, LogPlan, LogTypes};
@@ -12,7 +13,7 @@ pub use value::ConfigurationFault;
 
 use crate::broker;
 use crate::net::server::ListenPlan;
-use draft::Draft;
+use draft::{Draft, Place};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ pub struct Settings {
     pub broker: broker::Config,
     /// Where to listen; empty when the configuration does not say.
     pub listeners: Vec<ListenPlan>,
-    /// Send small packets at once (`TCP_NODELAY`), also on listeners that the configuration does not name.
-    pub nodelay: bool,
+    /// The listener on loopback addresses when the configuration does not say where to listen.
+    pub default_listener: Option<ListenPlan>,
     /// What is logged, and where.
     pub log: LogPlan,
     /// Where to write the process's number.
@@ -68,9 +69,12 @@ impl fmt::Display for ConfigurationError {
 impl std::error::Error for ConfigurationError {}
 
 impl Settings {
-    /// What holds without a configuration file: no listener, everybody let in.
-    #[must_use]
-    pub fn without_file() -> Self {
+    /// What holds without a configuration file: a listener for this machine, everybody let in.
+    ///
+    /// # Errors
+    ///
+    /// None: there are no options that could contradict each other.
+    pub fn without_file() -> Result<Self, ConfigurationError> {
         Draft::new().finish()
     }
 
@@ -82,7 +86,7 @@ impl Settings {
     pub fn read(file: &Path) -> Result<Self, ConfigurationError> {
         let mut draft = Draft::new();
         read_into(&mut draft, file, 0)?;
-        Ok(draft.finish())
+        draft.finish()
     }
 }
 
@@ -100,6 +104,7 @@ fn read_into(draft: &mut Draft, file: &Path, depth: usize) -> Result<(), Configu
         }
         let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
         let setting = Setting { name, value: value.trim_start_matches([' ', '\t']) };
+        draft.at = Place { file: file.to_owned(), line };
         if name == "include_dir" {
             for included in included_files(setting, depth).map_err(at)? {
                 read_into(draft, &included, depth + 1)?;

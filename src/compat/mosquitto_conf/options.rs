@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::log::{LogDestination, LogTypes};
+use super::transport;
 use super::value::{ConfigurationFault, Setting};
 use crate::net::server::ListenAddress;
 use crate::packet::Qos;
@@ -11,7 +12,7 @@ use std::time::Duration;
 type Result<T = ()> = std::result::Result<T, ConfigurationFault>;
 
 /// How one option is applied.
-type Apply = fn(&mut Draft, Setting<'_>) -> Result;
+pub(super) type Apply = fn(&mut Draft, Setting<'_>) -> Result;
 
 /// Accepted with a warning: mosquitto has dropped them as well.
 const OBSOLETE: [&str; 7] = [
@@ -29,14 +30,13 @@ const WITHOUT_EFFECT: [&str; 5] =
     ["autosave_interval", "autosave_on_changes", "persistence_file", "persistence_location", "log_facility"];
 
 /// Known to mosquitto, and not here. To ignore them would be dangerous or misleading.
-const UNSUPPORTED: [&str; 58] = [
+const UNSUPPORTED: [&str; 43] = [
     "acl_file",
     "address",
     "addresses",
     "allow_pki_tls",
     "auth_plugin",
     "auth_plugin_deny_special_chars",
-    "bind_interface",
     "bridge_attempt_unsubscribe",
     "bridge_bind_address",
     "bridge_cafile",
@@ -49,22 +49,13 @@ const UNSUPPORTED: [&str; 58] = [
     "bridge_outgoing_retain",
     "bridge_protocol_version",
     "bridge_psk",
-    "cafile",
-    "capath",
-    "certfile",
-    "ciphers",
-    "ciphers_tls1.3",
     "cleansession",
     "clientid",
     "connection",
-    "crlfile",
-    "dhparamfile",
     "enable_control_api",
-    "enable_proxy_protocol",
     "http_api_dir",
     "http_dir",
     "keepalive_interval",
-    "keyfile",
     "memory_limit",
     "notifications",
     "password_file",
@@ -76,24 +67,19 @@ const UNSUPPORTED: [&str; 58] = [
     "remote_clientid",
     "remote_password",
     "remote_username",
-    "require_certificate",
     "restart_timeout",
     "round_robin",
     "start_type",
     "tls_engine",
-    "tls_keyform",
-    "tls_version",
     "topic",
     "try_private",
-    "use_identity_as_username",
-    "use_subject_as_username",
     "user",
 ];
 
 /// Applies one line.
 pub(super) fn apply(draft: &mut Draft, setting: Setting<'_>) -> Result {
     let name = setting.name;
-    if let Some((_, apply)) = OPTIONS.iter().find(|(option, _)| *option == name) {
+    if let Some((_, apply)) = OPTIONS.iter().chain(&transport::OPTIONS).find(|(option, _)| *option == name) {
         return apply(draft, setting);
     }
     if WITHOUT_EFFECT.contains(&name) {
@@ -120,7 +106,7 @@ const SIZE: i64 = i64::MAX;
 
 // tidy: generated table
 /// The options that work, each with what it does.
-const OPTIONS: [(&str, Apply); 44] = [
+const OPTIONS: [(&str, Apply); 43] = [
     ("accept_protocol_versions", accept_protocol_versions),
     ("allow_anonymous", |d, s| set(&mut d.admission().allow_anonymous, s.flag().map(Some))),
     ("allow_duplicate_messages", |d, s| set(&mut d.broker.allow_duplicate_messages, s.flag())),
@@ -163,7 +149,6 @@ const OPTIONS: [(&str, Apply); 44] = [
     }),
     ("pid_file", |d, s| set(&mut d.pid_file, s.text().map(|text| Some(PathBuf::from(text))))),
     ("port", port),
-    ("protocol", protocol),
     ("queue_qos0_messages", |d, s| set(&mut d.broker.queue_qos0_messages, s.flag())),
     ("retain_available", |d, s| set(&mut d.broker.retain_available, s.flag())),
     ("retain_expiry_interval", |d, s| set(&mut d.broker.retain_expiry_interval, s.number(0..=U32))),
@@ -173,7 +158,7 @@ const OPTIONS: [(&str, Apply); 44] = [
     ("use_username_as_clientid", |d, s| set(&mut d.section().config.use_username_as_clientid, s.flag())),
 ];
 
-fn set<T>(field: &mut T, value: Result<T>) -> Result {
+pub(super) fn set<T>(field: &mut T, value: Result<T>) -> Result {
     *field = value?;
     Ok(())
 }
@@ -220,16 +205,6 @@ fn port(draft: &mut Draft, setting: Setting<'_>) -> Result {
             .to_owned(),
     );
     Ok(())
-}
-
-fn protocol(_: &mut Draft, setting: Setting<'_>) -> Result {
-    match setting.text()? {
-        "mqtt" => Ok(()),
-        "websockets" | "http_api" => {
-            Err(ConfigurationFault::Unsupported(format!("protocol {}", setting.value)))
-        }
-        _ => Err(setting.invalid()),
-    }
 }
 
 fn persistence(_: &mut Draft, setting: Setting<'_>) -> Result {

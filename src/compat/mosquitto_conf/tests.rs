@@ -1,7 +1,9 @@
 //! Configurations that are read and ones that are refused.
 
 use super::*;
-use crate::net::server::ListenAddress;
+use crate::net::server::{AddressFamily, ListenAddress, ProxyProtocol};
+use crate::net::tls::{Identity, ServerIdentity, TlsServerSettings};
+use crate::net::websocket::WebSocketPlan;
 use crate::packet::Qos;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -71,7 +73,24 @@ fn a_wrong_line_is_named_with_its_number_and_one_sentence() {
         ("log_dest syslog", "The log_dest syslog option is not supported by culex."),
         ("log_type foo", "Invalid log_type value (foo)."),
         ("protocol foo", "Invalid protocol value (foo)."),
-        ("protocol websockets", "The protocol websockets option is not supported by culex."),
+        ("protocol http_api", "The protocol http_api option is not supported by culex."),
+        ("tls_version tlsv2", "Invalid tls_version value (tlsv2)."),
+        ("tls_keyform engine", "The tls_keyform engine option is not supported by culex."),
+        ("tls_keyform der", "Invalid tls_keyform value (der)."),
+        ("enable_proxy_protocol 3", "Invalid enable_proxy_protocol value (3)."),
+        ("socket_domain unix", "Invalid socket_domain value (unix)."),
+        ("bind_interface", "Empty bind_interface value in configuration."),
+        ("websockets_headers_size x", "Invalid websockets_headers_size value (x)."),
+        (
+            "websockets_log_level 255\nlistener 1884\nkeyfile k",
+            "A listener with TLS must have both certfile and keyfile.",
+        ),
+        ("listener 1884\ncafile k", "A listener with TLS must have both certfile and keyfile."),
+        ("certfile c\nkeyfile k\nrequire_certificate true", "require_certificate needs cafile or capath."),
+        (
+            "certfile c\nkeyfile k\nuse_identity_as_username true",
+            "use_identity_as_username and use_subject_as_username need require_certificate true.",
+        ),
         ("allow_anonymous yes", "Invalid allow_anonymous value (yes)."),
         ("auto_id_prefix", "Empty auto_id_prefix value in configuration."),
         ("password_file /etc/x", "The password_file option is not supported by culex."),
@@ -118,7 +137,8 @@ fn limits_reach_the_broker() {
     assert_eq!((broker.retain_expiry_interval, broker.sys_interval), (60, Duration::ZERO));
     assert_eq!((broker.global_max_clients, broker.global_max_connections), (8, 0));
     assert!(broker.queue_qos0_messages && broker.upgrade_outgoing_qos && broker.allow_duplicate_messages);
-    assert!(!broker.retain_available && !broker.check_retain_source && !settings.nodelay);
+    assert!(!broker.retain_available && !broker.check_retain_source);
+    assert!(settings.default_listener.is_some_and(|listener| !listener.nodelay));
 }
 
 #[test]
@@ -145,6 +165,41 @@ fn each_listener_has_its_section() {
     assert_eq!(second.accept_protocol_versions, [false, true, true]);
     assert!(second.use_username_as_clientid && !first.use_username_as_clientid);
     assert_eq!((third.port, third.max_connections), (0, 0));
+}
+
+#[test]
+fn each_listener_has_its_transport() {
+    let text = "listener 1884\nprotocol websockets\nwebsockets_origin https://a\nwebsockets_origin https://b\n\
+                websockets_headers_size 4096\nenable_proxy_protocol 2\nsocket_domain ipv4\nbind_interface lo\n\
+                listener 1885\ncertfile c.pem\nkeyfile k.pem\ncafile ca.pem\ncapath certs\ncrlfile crl.pem\n\
+                require_certificate true\nuse_subject_as_username true\ntls_version tlsv1.3\n\
+                ciphers HIGH\nciphers_tls1.3 TLS_AES_128_GCM_SHA256\ndisable_client_cert_date_checks true\n\
+                dhparamfile dh.pem\ntls_keyform pem\nlistener 1886\n";
+    let settings = read(text).unwrap();
+    let [first, second, third] = &settings.listeners[..] else {
+        panic!("three listeners");
+    };
+    let origins = vec!["https://a".to_owned(), "https://b".to_owned()];
+    let websocket = WebSocketPlan { origins, header_bytes_max: 4096, frame_bytes_max: 2_065_536 };
+    assert_eq!(first.websocket, Some(websocket));
+    assert_eq!((first.proxy_protocol, first.family), (Some(ProxyProtocol::V2), Some(AddressFamily::V4)));
+    assert_eq!(first.interface.as_deref(), Some("lo"));
+    let identity = ServerIdentity::Files { certificate: "c.pem".into(), key: "k.pem".into() };
+    let tls = TlsServerSettings {
+        ca_file: Some("ca.pem".into()),
+        ca_path: Some("certs".into()),
+        crl_file: Some("crl.pem".into()),
+        requires_certificate: true,
+        identity_as_user_name: Some(Identity::Subject),
+        ignores_dates: true,
+        requires_tls13: true,
+        ciphers: Some("HIGH".to_owned()),
+        ciphers_tls13: Some("TLS_AES_128_GCM_SHA256".to_owned()),
+        ..TlsServerSettings::new(identity)
+    };
+    assert_eq!(second.tls, Some(tls));
+    assert_eq!(*third, ListenPlan::plain(ListenAddress::Tcp { host: None, port: 1886 }));
+    assert_eq!(settings.warnings.len(), 1, "dhparamfile");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Accepting as long as there are descriptors.
 
+use super::handshake::Layers;
 use super::listen::{Listener, Listeners, Peer};
 use super::ready::{ReadyList, Source, SourceWaker};
 use crate::net::Stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsServer;
 use std::fs::File;
 use std::io;
 use std::task::{Context, Poll};
@@ -12,6 +15,8 @@ use std::task::{Context, Poll};
 pub(super) enum Accepted {
     /// A connection, by the plan of its listener.
     Stream(usize, Stream, Peer),
+    /// One that has to go through these layers first.
+    Below(Layers, usize, Stream, Peer),
     /// One that was closed at once because there is no descriptor for it.
     Refused,
     /// One that broke before it was accepted.
@@ -51,6 +56,15 @@ impl Acceptor {
         self.listeners.clear();
     }
 
+    /// From now on the connections of listener `plan` are accepted with these certificates.
+    #[cfg(feature = "tls")]
+    pub(super) fn replace_tls(&mut self, plan: usize, tls: &TlsServer) {
+        let listeners = self.listeners.iter_mut().map(|(listener, _)| listener);
+        for listener in listeners.filter(|listener| listener.plan == plan && listener.layers.tls.is_some()) {
+            listener.layers.tls = Some(tls.clone());
+        }
+    }
+
     /// Takes one connection of the listener at `index`.
     pub(super) fn accept(&mut self, index: u32) -> Accepted {
         let Some((listener, waker)) = self.listeners.get(index as usize) else {
@@ -62,7 +76,12 @@ impl Acceptor {
         let context = &mut Context::from_waker(waker.waker());
         match listener.poll_accept(context) {
             Poll::Pending => Accepted::Nothing,
-            Poll::Ready(Ok((stream, peer))) => Accepted::Stream(listener.plan, stream, peer),
+            Poll::Ready(Ok((stream, peer))) if listener.layers.is_empty() => {
+                Accepted::Stream(listener.plan, stream, peer)
+            }
+            Poll::Ready(Ok((stream, peer))) => {
+                Accepted::Below(listener.layers.clone(), listener.plan, stream, peer)
+            }
             Poll::Ready(Err(error)) if is_exhaustion(&error) => self.refuse(index),
             // The peer was gone before it was accepted.
             Poll::Ready(Err(_)) => Accepted::Broken,

@@ -2,11 +2,14 @@
 
 use super::accept::{Accepted, Acceptor};
 use super::connection::Connection;
+use super::handshake::{HandshakeFailure, Handshakes, Layers};
 use super::listen::{Listeners, Peer};
 use super::ready::{ReadyList, Source};
 use crate::broker::{self, Broker, ConnectionInfo};
 use crate::net::read_block::ReadBlock;
 use crate::net::timer::Timer;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsServer;
 use crate::net::{Clock, Stream};
 use crate::packet::{Text, Transmit};
 use crate::time::Time;
@@ -32,6 +35,9 @@ pub trait Observer {
     /// There was no descriptor left for a connection, so it was closed at once.
     fn out_of_descriptors(&mut self, now: Time);
 
+    /// A connection was given up before the broker saw it: its PROXY header, TLS or WebSocket handshake failed.
+    fn handshake_failed(&mut self, _now: Time, _failure: &HandshakeFailure) {}
+
     /// The driver has done everything that was to be done; called after every turn.
     fn turn_over(&mut self) {}
 }
@@ -40,6 +46,8 @@ pub trait Observer {
 struct Orders {
     is_stopping: bool,
     configuration: Option<Box<broker::Config>>,
+    #[cfg(feature = "tls")]
+    tls: Vec<(usize, TlsServer)>,
 }
 
 /// Tells a running server what to do, from any thread.
@@ -67,6 +75,12 @@ impl Control {
         self.order(|orders| orders.configuration = Some(Box::new(config)));
     }
 
+    /// Accepts the connections of listener `plan`, if it speaks TLS, with other certificates from now on.
+    #[cfg(feature = "tls")]
+    pub fn replace_tls(&self, plan: usize, tls: TlsServer) {
+        self.order(|orders| orders.tls.push((plan, tls)));
+    }
+
     fn take(&self) -> Option<Orders> {
         let (orders, is_waiting) = &*self.orders;
         if !is_waiting.swap(false, Ordering::Acquire) {
@@ -83,6 +97,7 @@ pub struct Server<O> {
     clock: Clock,
     observer: O,
     pub(super) acceptor: Acceptor,
+    handshakes: Handshakes,
     pub(super) connections: Slab<Connection>,
     /// The key in `connections` of each of the broker's connections, by their index.
     pub(super) keys: Vec<usize>,
@@ -110,6 +125,7 @@ impl<O: Observer> Server<O> {
             clock,
             observer,
             acceptor: Acceptor::new(listeners, &ready),
+            handshakes: Handshakes::new(&ready),
             connections: Slab::new(),
             keys: Vec::new(),
             batch: Vec::new(),
@@ -141,6 +157,7 @@ impl<O: Observer> Server<O> {
             match source {
                 Source::Listener(index) => self.accept(index, now),
                 Source::Connection(key) => self.serve(key as usize, now),
+                Source::Handshakes => self.welcome(now),
             }
         }
         self.batch = batch;
@@ -161,9 +178,14 @@ impl<O: Observer> Server<O> {
         if let Some(config) = orders.configuration {
             self.broker.reconfigure(now, *config);
         }
+        #[cfg(feature = "tls")]
+        for (plan, tls) in &orders.tls {
+            self.acceptor.replace_tls(*plan, tls);
+        }
         if orders.is_stopping && self.stop_until.is_none() {
             self.stop_until = Some(now + STOP_MAX);
             self.acceptor.stop();
+            self.handshakes.stop();
             self.broker.stop(now);
         }
     }
@@ -172,7 +194,8 @@ impl<O: Observer> Server<O> {
         self.acceptor.is_taken(index);
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match self.acceptor.accept(index) {
-                Accepted::Stream(plan, stream, peer) => self.open(plan, stream, peer, now),
+                Accepted::Stream(plan, stream, peer) => self.open(plan, stream, peer, None, now),
+                Accepted::Below(layers, plan, stream, peer) => self.shake(layers, plan, stream, peer, now),
                 Accepted::Refused => self.observer.out_of_descriptors(now),
                 Accepted::Broken => {}
                 Accepted::Nothing => return,
@@ -181,12 +204,38 @@ impl<O: Observer> Server<O> {
         self.acceptor.again(index);
     }
 
-    fn open(&mut self, plan: usize, stream: Stream, peer: Peer, now: Time) {
+    /// Begins the handshakes of a connection.
+    fn shake(&mut self, layers: Layers, plan: usize, stream: Stream, peer: Peer, now: Time) {
+        let timeout = self.broker.config().connect_timeout;
+        if !self.handshakes.begin(plan, stream, peer, layers, timeout) {
+            let error = std::io::Error::other("too many handshakes are under way");
+            self.observer.handshake_failed(now, &HandshakeFailure { listener: plan, peer, error });
+        }
+    }
+
+    /// Takes the connections that are through with their handshakes.
+    fn welcome(&mut self, now: Time) {
+        self.handshakes.is_taken();
+        while let Some(ended) = self.handshakes.poll_next() {
+            match ended {
+                Ok(arrival) if self.stop_until.is_none() => {
+                    self.open(arrival.plan, arrival.stream, arrival.peer, arrival.identity, now);
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    self.acceptor.is_relieved();
+                    self.observer.handshake_failed(now, &failure);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, plan: usize, stream: Stream, peer: Peer, identity: Option<Text>, now: Time) {
         let info = ConnectionInfo {
             listener: plan,
             address: peer.map_or(Text::EMPTY, |peer| Text::detached(&peer.ip().to_string())),
             port: peer.map_or(0, |peer| peer.port()),
-            identity: None,
+            identity,
         };
         let id = self.broker.open(now, info);
         let entry = self.connections.vacant_entry();

@@ -1,6 +1,12 @@
 //! Sockets that accept.
 
+use super::handshake::Layers;
+use super::proxy_protocol::ProxyProtocol;
 use crate::net::Stream;
+#[cfg(feature = "tls")]
+use crate::net::tls::{TlsError, TlsServer, TlsServerSettings};
+#[cfg(feature = "websocket")]
+use crate::net::websocket::WebSocketPlan;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
@@ -43,16 +49,62 @@ pub struct ListenPlan {
     pub address: ListenAddress,
     /// Send small packets at once (`TCP_NODELAY`) on what is accepted.
     pub nodelay: bool,
+    /// Only addresses of this family, where the address does not say; both by default.
+    pub family: Option<AddressFamily>,
+    /// Only connections that come by this network interface; by any by default.
+    pub interface: Option<String>,
+    /// Connections begin with a PROXY protocol header; not by default.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Speak TLS; not by default.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsServerSettings>,
+    /// Speak WebSocket; not by default.
+    #[cfg(feature = "websocket")]
+    pub websocket: Option<WebSocketPlan>,
+}
+
+/// A family of network addresses (`socket_domain`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AddressFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl ListenPlan {
+    /// A plain listener at `address` that sends small packets at once.
+    #[must_use]
+    pub const fn plain(address: ListenAddress) -> Self {
+        Self {
+            address,
+            nodelay: true,
+            family: None,
+            interface: None,
+            proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "websocket")]
+            websocket: None,
+        }
+    }
 }
 
 /// Why a listener could not be bound.
 #[derive(Debug, Error)]
-#[error("{address}: {source}")]
-pub struct ListenError {
-    /// What was to be bound.
-    pub address: String,
-    /// Why it could not be.
-    pub source: io::Error,
+pub enum ListenError {
+    /// The address cannot be had.
+    #[error("{address}: {source}")]
+    Address {
+        /// What was to be bound.
+        address: String,
+        /// Why it could not be.
+        source: io::Error,
+    },
+    /// Its certificates cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A bound socket; the index is that of its [`ListenPlan`].
@@ -60,6 +112,8 @@ pub struct ListenError {
 pub(super) struct Listener {
     pub(super) plan: usize,
     pub(super) nodelay: bool,
+    /// What its connections go through first.
+    pub(super) layers: Layers,
     socket: ListenSocket,
 }
 
@@ -122,7 +176,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of `plans`; connections wait in the system's queue from then on.
+    /// Binds all of `plans` and reads their certificates; connections wait in the system's queue from then on.
     ///
     /// Must be called within the runtime that will serve them.
     ///
@@ -132,9 +186,17 @@ impl Listeners {
     pub fn bind(plans: &[ListenPlan]) -> Result<Self, ListenError> {
         let mut sockets = Vec::new();
         for (index, plan) in plans.iter().enumerate() {
-            let bound = bind(&plan.address)
-                .map_err(|source| ListenError { address: describe(&plan.address), source })?;
-            let listener = |socket| Listener { plan: index, nodelay: plan.nodelay, socket };
+            let layers = Layers {
+                proxy_protocol: plan.proxy_protocol,
+                #[cfg(feature = "tls")]
+                tls: plan.tls.as_ref().map(TlsServer::new).transpose()?,
+                #[cfg(feature = "websocket")]
+                websocket: plan.websocket.clone(),
+            };
+            let bound = bind(plan)
+                .map_err(|source| ListenError::Address { address: describe(&plan.address), source })?;
+            let listener =
+                |socket| Listener { plan: index, nodelay: plan.nodelay, layers: layers.clone(), socket };
             sockets.extend(bound.into_iter().map(listener));
         }
         Ok(Self { sockets })
@@ -157,25 +219,38 @@ fn describe(address: &ListenAddress) -> String {
     }
 }
 
-fn bind(address: &ListenAddress) -> io::Result<Vec<ListenSocket>> {
-    match address {
+fn bind(plan: &ListenPlan) -> io::Result<Vec<ListenSocket>> {
+    let interface = plan.interface.as_deref();
+    match &plan.address {
         ListenAddress::Unix(path) => Ok(vec![bind_unix(path)?]),
         ListenAddress::Loopback { port } => bind_loopback(*port),
         ListenAddress::Tcp { host: None, port } => {
+            let v4 = || Ok(vec![bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into(), false, interface)?]);
+            if plan.family == Some(AddressFamily::V4) {
+                return v4();
+            }
             // One socket for both families where there is IPv6, else IPv4 alone.
-            match bind_tcp((Ipv6Addr::UNSPECIFIED, *port).into(), false) {
-                Err(error) if has_no_ipv6(&error) => {
-                    Ok(vec![bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into(), false)?])
-                }
+            let only_v6 = plan.family == Some(AddressFamily::V6);
+            match bind_tcp((Ipv6Addr::UNSPECIFIED, *port).into(), only_v6, interface) {
+                Err(error) if has_no_ipv6(&error) && !only_v6 => v4(),
                 bound => Ok(vec![bound?]),
             }
         }
         ListenAddress::Tcp { host: Some(host), port } => {
-            let addresses: Vec<_> = match host.parse::<IpAddr>() {
+            let mut addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
                 Ok(address) => vec![(address, *port).into()],
                 Err(_) => (host.as_str(), *port).to_socket_addrs()?.collect(),
             };
-            addresses.into_iter().map(|address| bind_tcp(address, true)).collect()
+            let is_wanted = |address: &SocketAddr| match plan.family {
+                None => true,
+                Some(AddressFamily::V4) => address.is_ipv4(),
+                Some(AddressFamily::V6) => address.is_ipv6(),
+            };
+            addresses.retain(is_wanted);
+            if addresses.is_empty() {
+                return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
+            }
+            addresses.into_iter().map(|address| bind_tcp(address, true, interface)).collect()
         }
     }
 }
@@ -184,9 +259,9 @@ fn bind_loopback(port: u16) -> io::Result<Vec<ListenSocket>> {
     let mut result = Err(io::ErrorKind::AddrInUse.into());
     // A free port of one family may be taken in the other.
     for _ in 0..if port == 0 { FREE_PORT_TRIES_MAX } else { 1 } {
-        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true)?;
+        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true, None)?;
         let bound_port = first.local_address().map_or(port, |address| address.port());
-        match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true) {
+        match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true, None) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if has_no_ipv6(&error) => return Ok(vec![first]),
             Err(error) => result = Err(error),
@@ -199,12 +274,18 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
-fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<ListenSocket> {
+fn bind_tcp(address: SocketAddr, only_v6: bool, interface: Option<&str>) -> io::Result<ListenSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the one before to be forgotten.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
+    }
+    if let Some(interface) = interface {
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        socket.bind_device(Some(interface.as_bytes()))?;
+        #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+        return Err(io::Error::new(io::ErrorKind::Unsupported, format!("bind_interface {interface}")));
     }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
@@ -224,7 +305,7 @@ mod tests {
     use super::*;
 
     fn plan(address: ListenAddress) -> ListenPlan {
-        ListenPlan { address, nodelay: true }
+        ListenPlan::plain(address)
     }
 
     #[tokio::test]
@@ -242,8 +323,9 @@ mod tests {
         let port = first.local_addresses()[0].1.port();
         let host = Some("127.0.0.1".to_owned());
         let error = Listeners::bind(&[plan(ListenAddress::Tcp { host, port })]).unwrap_err();
-        assert_eq!(error.source.raw_os_error(), Some(libc::EADDRINUSE));
-        assert_eq!(error.address, format!("127.0.0.1:{port}"));
+        let ListenError::Address { address, source } = error else { panic!("{error}") };
+        assert_eq!(source.raw_os_error(), Some(libc::EADDRINUSE));
+        assert_eq!(address, format!("127.0.0.1:{port}"));
     }
 
     #[tokio::test]

@@ -6,9 +6,13 @@
 mod accept;
 mod connection;
 mod driver;
+mod handshake;
 mod listen;
+mod proxy_protocol;
 mod ready;
 mod transfer;
 
 pub use driver::{Control, Observer, Server};
-pub use listen::{ListenAddress, ListenError, ListenPlan, Listeners};
+pub use handshake::HandshakeFailure;
+pub use listen::{AddressFamily, ListenAddress, ListenError, ListenPlan, Listeners};
+pub use proxy_protocol::ProxyProtocol;

@@ -11,6 +11,8 @@ pub(super) enum Source {
     Listener(u32),
     /// The connection at this index.
     Connection(u32),
+    /// A handshake that has ended.
+    Handshakes,
 }
 
 #[derive(Debug, Default)]

@@ -76,6 +76,24 @@ pub(super) fn choose(list: &str, all: &[SupportedCipherSuite]) -> Option<Vec<Sup
     Some(newer.chain(older).collect())
 }
 
+/// Puts those TLS 1.3 suites of `all` that `list` names, in its order, in the place of all TLS 1.3 suites.
+///
+/// `None` when it names none, or names one that is not known: OpenSSL is as strict here.
+pub(super) fn choose_tls13(list: &str, all: &[SupportedCipherSuite]) -> Option<Vec<SupportedCipherSuite>> {
+    let mut chosen = Vec::new();
+    for word in list.split(':').filter(|word| !word.is_empty()) {
+        let named = named_by(word);
+        let is_named =
+            |suite: &&SupportedCipherSuite| suite.tls13().is_some() && named.contains(&suite.suite());
+        chosen.push(*all.iter().find(is_named)?);
+    }
+    if chosen.is_empty() {
+        return None;
+    }
+    chosen.extend(all.iter().filter(|suite| suite.tls13().is_none()));
+    Some(chosen)
+}
+
 /// The suites that one word names; with `+` between words all of them must hold.
 fn named_by(word: &str) -> Vec<CipherSuite> {
     let mut suites: Vec<(&str, CipherSuite)> = OPENSSL_NAMES.to_vec();
@@ -122,6 +140,20 @@ mod tests {
         assert_eq!(older("HIGH:!aNULL:!MD5").map(|suites| suites.len()), Some(6));
         assert_eq!(older("ECDHE+AESGCM:!ECDSA").map(|suites| suites.len()), Some(2));
         assert_eq!(older("ALL:!AES:-CHACHA20"), None);
+    }
+
+    #[test]
+    fn suites_of_tls_13_are_chosen_by_name_and_all_must_be_known() {
+        let all = rustls::crypto::ring::default_provider().cipher_suites;
+        let chosen = choose_tls13("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", &all).unwrap();
+        let newer: Vec<_> =
+            chosen.iter().filter(|suite| suite.tls13().is_some()).map(|suite| suite.suite()).collect();
+        let expected = [CipherSuite::TLS13_CHACHA20_POLY1305_SHA256, CipherSuite::TLS13_AES_128_GCM_SHA256];
+        assert_eq!(newer, expected);
+        assert_eq!(chosen.len(), all.len() - 1);
+        assert!(choose_tls13("TLS_AES_128_CCM_SHA256", &all).is_none());
+        assert!(choose_tls13("ECDHE-RSA-AES128-GCM-SHA256", &all).is_none());
+        assert!(choose_tls13("", &all).is_none());
     }
 
     #[test]

@@ -1,15 +1,26 @@
-//! TLS for clients: rustls with ring, trust as OpenSSL has it (contract of mosquitto's clients, section 7).
+//! TLS: rustls with ring, trust as OpenSSL has it (contract of mosquitto's clients, section 7).
 
 mod ciphers;
+mod clients;
+mod ephemeral;
 mod keys;
+mod server;
 mod verify;
+
+pub use ephemeral::{Ephemeral, EphemeralError};
+pub use server::{Identity, ServerIdentity, TlsServer, TlsServerSettings};
 
 use rustls::{
     ClientConfig, KeyLog, RootCertStore,
     pki_types::{CertificateDer, ServerName},
     sign::SingleCertAndKey,
 };
-use std::{fmt, io, io::Write, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -38,7 +49,7 @@ pub struct TlsSettings {
     pub key_log: Option<PathBuf>,
 }
 
-/// Why no TLS client could be made.
+/// Why no TLS client or listener could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file of the settings cannot be read.
@@ -73,6 +84,15 @@ pub enum TlsError {
         /// The list as given.
         list: String,
     },
+    /// A file of revocation lists without one.
+    #[error("{}: no certificate revocation list found", path.display())]
+    NoRevocationList {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Clients must show certificates, and nothing says whom to trust.
+    #[error("require_certificate needs cafile or capath with at least one certificate")]
+    NoAuthority,
     /// What rustls refused, such as an unsupported key type.
     #[error("{0}")]
     Refused(#[from] rustls::Error),
@@ -150,12 +170,20 @@ impl TlsClient {
 }
 
 fn given_certificates(settings: &TlsSettings) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let mut given = match &settings.ca_file {
+    authorities(settings.ca_file.as_deref(), settings.ca_path.as_deref())
+}
+
+/// The certificates of a file and of a folder with the names that `openssl rehash` gives.
+fn authorities(
+    ca_file: Option<&Path>,
+    ca_path: Option<&Path>,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let mut given = match ca_file {
         Some(path) => keys::certificates(path)?,
         None => Vec::new(),
     };
-    if let Some(folder) = &settings.ca_path {
-        let unreadable = |source| TlsError::Unreadable { path: folder.clone(), source };
+    if let Some(folder) = ca_path {
+        let unreadable = |source| TlsError::Unreadable { path: folder.to_owned(), source };
         for entry in std::fs::read_dir(folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             if is_hashed_name(&entry.file_name().to_string_lossy()) {

@@ -19,7 +19,10 @@ use rustls::{
 use std::sync::Arc;
 use x509_cert::{
     Certificate, TbsCertificate, Version,
-    der::{Decode, Encode, asn1::ObjectIdentifier},
+    der::{
+        Decode, Encode,
+        asn1::{BitString, ObjectIdentifier},
+    },
     ext::pkix::{SubjectAltName, name::GeneralName},
     spki::AlgorithmIdentifierOwned,
 };
@@ -45,13 +48,8 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let tbs = leaf.tbs_certificate();
-        if self.given.iter().any(|given| given.as_ref() == leaf_der.as_ref()) {
-            return check_validity(tbs, now);
-        }
-        if tbs.version() == Version::V1 {
-            check_validity(tbs, now)?;
-            return self.check_issuer(leaf, now);
+        if let Some(judgement) = self.judge_directly(leaf_der, leaf, now) {
+            return judgement;
         }
         let parsed = ParsedCertificate::try_from(leaf_der)?;
         verify_server_cert_signed_by_trust_anchor(
@@ -61,6 +59,21 @@ impl Verifier {
             now,
             self.algorithms.all,
         )
+    }
+
+    /// What OpenSSL thinks of a certificate that webpki does not read; `None` for those that it does.
+    pub(super) fn judge_directly(
+        &self,
+        leaf_der: &CertificateDer<'_>,
+        leaf: &Certificate,
+        now: UnixTime,
+    ) -> Option<Result<(), Error>> {
+        let tbs = leaf.tbs_certificate();
+        if self.given.iter().any(|given| given.as_ref() == leaf_der.as_ref()) {
+            return Some(check_validity(tbs, now));
+        }
+        (tbs.version() == Version::V1)
+            .then(|| check_validity(tbs, now).and_then(|()| self.check_issuer(leaf, now)))
     }
 
     /// A version 1 certificate must have been signed by one of the CA file's.
@@ -82,15 +95,25 @@ impl Verifier {
 
     fn is_signed_by(&self, leaf: &Certificate, issuer: &TbsCertificate) -> Option<()> {
         let message = leaf.tbs_certificate().to_der().ok()?;
-        let signature = leaf.signature().as_bytes()?;
-        let wanted = algorithm_body(leaf.signature_algorithm())?;
+        self.verify_signed(&message, leaf.signature_algorithm(), leaf.signature(), issuer)
+    }
+
+    /// Whether `signer` made the signature under a certificate or a revocation list.
+    pub(super) fn verify_signed(
+        &self,
+        message: &[u8],
+        algorithm: &AlgorithmIdentifierOwned,
+        signature: &BitString,
+        signer: &TbsCertificate,
+    ) -> Option<()> {
+        let wanted = algorithm_body(algorithm)?;
         let fitting =
             self.algorithms.all.iter().filter(|algorithm| algorithm.signature_alg_id().as_ref() == wanted);
-        verify_with_any(fitting.copied(), issuer, &message, signature)
+        verify_with_any(fitting.copied(), signer, message, signature.as_bytes()?)
     }
 
     /// Checks the handshake's signature with the leaf's key, whatever the certificate's version.
-    fn check_signature(
+    pub(super) fn check_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
@@ -178,7 +201,7 @@ fn is_alternative_of_self_signed(leaf: &Certificate, name: &ServerName<'_>) -> b
     })
 }
 
-fn common_names(leaf: &Certificate) -> impl Iterator<Item = String> {
+pub(super) fn common_names(leaf: &Certificate) -> impl Iterator<Item = String> {
     leaf.tbs_certificate().subject().iter().filter(|attribute| attribute.oid == COMMON_NAME).filter_map(
         |attribute| {
             let text = String::from_utf8_lossy(attribute.value.value()).into_owned();

@@ -1,0 +1,47 @@
+//! A certificate authority that lives as long as its process, for test brokers (`--tls-ephemeral`).
+
+use super::ServerIdentity;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+
+/// Why no certificate could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("making a certificate: {0}")]
+pub struct EphemeralError(#[from] rcgen::Error);
+
+/// Certificates of an authority whose key is forgotten with them; valid from 1975 to 4096.
+#[derive(Debug)]
+pub struct Ephemeral {
+    /// The authority's certificate, PEM.
+    pub ca_pem: String,
+    /// The server, for `localhost`, `127.0.0.1`, `::1` and the names that were given.
+    pub server: ServerIdentity,
+}
+
+impl Ephemeral {
+    /// Makes them anew; `names` are further names or addresses of the server.
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness, or a name cannot stand in a certificate.
+    pub fn new(names: &[String]) -> Result<Self, EphemeralError> {
+        let mut authority = CertificateParams::new(Vec::new())?;
+        authority.distinguished_name.push(DnType::CommonName, "culex ephemeral CA");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+
+        let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        all.extend(names.iter().filter(|name| !name.is_empty()).cloned());
+        let mut params = CertificateParams::new(all)?;
+        params.distinguished_name.push(DnType::CommonName, "localhost");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate()?;
+        let chain = vec![params.signed_by(&key, &authority)?.der().to_vec()];
+        let server = ServerIdentity::Memory { chain, key: key.serialize_der() };
+        Ok(Self { ca_pem: authority.pem(), server })
+    }
+}
