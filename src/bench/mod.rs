@@ -8,3 +8,6 @@ pub mod histogram;
 pub mod result;
 pub mod stamp;
 pub mod stream;
+pub mod summary;
+pub mod text;
+pub mod threshold;

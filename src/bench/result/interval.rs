@@ -74,6 +74,18 @@ impl IntervalLatencies {
     }
 }
 
+impl IntervalLatencies {
+    /// Whether every text is a histogram; what reads files asks once, so that nobody has to again.
+    ///
+    /// # Errors
+    ///
+    /// [`HistogramError`] of the first that is not.
+    pub fn check(&self) -> Result<(), HistogramError> {
+        let Self { e2e, service, ack, lag, connect } = self;
+        [e2e, service, ack, lag, connect].into_iter().try_for_each(|packed| packed.unpack().map(|_| ()))
+    }
+}
+
 impl Interval {
     /// Adds what another segment counted in the same second.
     ///

@@ -2,12 +2,20 @@
 //!
 //! The schema is additive: a later version may say more, and a reader passes over what it does not know. Integers are
 //! counted, histograms are kept whole, and everything else (rates, percentiles, series, verdict) is derived from them by
-//! [`RunResult::conclude`](RunResult), so that merged segments say what one run of the same load would have said.
+//! [`RunResult::conclude`], so that merged segments say what one run of the same load would have said.
 
+mod conclude;
 mod counts;
+pub mod file;
 mod interval;
 mod latency;
+#[cfg(test)]
+pub(crate) mod sample;
 
+pub use conclude::{
+    EXIT_FAILURE, EXIT_GATE, EXIT_INTERRUPTED, EXIT_NO_CONNECTION, EXIT_OK, EXIT_UNTRUSTED, EXIT_USAGE,
+    EXIT_VIOLATION,
+};
 pub use counts::{Counts, ErrorCount, StreamCount};
 pub use interval::{Interval, IntervalLatencies, Phase};
 pub use latency::Latencies;
@@ -126,6 +134,10 @@ pub struct Run {
     pub strict: bool,
     /// Whether the run was interrupted; what was measured until then stands.
     pub interrupted: bool,
+    /// Whether receivers of this segment get messages from publishers of others, so that what is lost is only known once
+    /// all segments are merged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub crosses_segments: bool,
     /// Merged in spite of a difference between the segments (`--force`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forced: bool,
@@ -243,7 +255,7 @@ pub struct Clock {
 }
 
 /// Whether the generator itself was the limit.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GeneratorStatus {
     /// It had time to spare.
@@ -303,6 +315,9 @@ pub struct Threshold {
     pub value: Option<f64>,
     /// Whether it held.
     pub pass: bool,
+    /// Whether it compares with an earlier run (`--baseline`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub baseline: bool,
     /// The measured value with its unit, as the summary prints it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
