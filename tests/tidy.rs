@@ -208,6 +208,11 @@ fn sizes(tree: &Tree) -> Vec<String> {
 fn module_files(path: &str, module: &source::Module) -> Vec<String> {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     if let Some(own) = &module.path {
+        let (mut folder, mut own) = (folder, own.as_str());
+        while let Some(above) = own.strip_prefix("../") {
+            folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+            own = above;
+        }
         return vec![format!("{folder}/{own}")];
     }
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name).trim_end_matches(".rs");

@@ -67,7 +67,7 @@ set edit:completion:arg-completer[culex-rr] = {|@words|
             cand --keyform 'Form of the private key: pem or engine'
             cand --ciphers 'Ciphers to offer'
             cand --tls-version 'Lowest version of TLS: tlsv1.2 or tlsv1.3'
-            cand --psk 'Pre-shared key in hexadecimal; switches TLS on'
+            cand --psk 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)'
             cand --psk-identity 'Identity that belongs to the pre-shared key'
             cand --tls-alpn 'Application protocol to offer (ALPN)'
             cand --tls-engine 'OpenSSL engine'

@@ -40,7 +40,7 @@ complete -c culex-pub -l keypass-file -d 'Read the pass phrase of the private ke
 complete -c culex-pub -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex-pub -l ciphers -d 'Ciphers to offer' -r
 complete -c culex-pub -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
-complete -c culex-pub -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex-pub -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
 complete -c culex-pub -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
 complete -c culex-pub -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex-pub -l tls-engine -d 'OpenSSL engine' -r

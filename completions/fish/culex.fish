@@ -74,7 +74,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l keypass-file -d 'Rea
 complete -c culex -n "__fish_culex_using_subcommand pub" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
-complete -c culex -n "__fish_culex_using_subcommand pub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tls-engine -d 'OpenSSL engine' -r
@@ -151,7 +151,7 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l keypass-file -d 'Rea
 complete -c culex -n "__fish_culex_using_subcommand sub" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
-complete -c culex -n "__fish_culex_using_subcommand sub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l tls-engine -d 'OpenSSL engine' -r
@@ -229,7 +229,7 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l keypass-file -d 'Read
 complete -c culex -n "__fish_culex_using_subcommand rr" -l keyform -d 'Form of the private key: pem or engine' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine -d 'OpenSSL engine' -r

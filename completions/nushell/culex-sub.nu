@@ -76,7 +76,7 @@ module completions {
     --ciphers: string         # Ciphers to offer
     --tls-version: string     # Lowest version of TLS: tlsv1.2 or tlsv1.3
     --insecure                # Do not check that the certificate names the host
-    --psk: string             # Pre-shared key in hexadecimal; switches TLS on
+    --psk: string             # Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)
     --psk-identity: string    # Identity that belongs to the pre-shared key
     --tls-alpn: string        # Application protocol to offer (ALPN)
     --tls-engine: string      # OpenSSL engine

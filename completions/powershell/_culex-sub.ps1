@@ -74,7 +74,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-sub' -ScriptBlock {
             [CompletionResult]::new('--keyform', '--keyform', [CompletionResultType]::ParameterName, 'Form of the private key: pem or engine')
             [CompletionResult]::new('--ciphers', '--ciphers', [CompletionResultType]::ParameterName, 'Ciphers to offer')
             [CompletionResult]::new('--tls-version', '--tls-version', [CompletionResultType]::ParameterName, 'Lowest version of TLS: tlsv1.2 or tlsv1.3')
-            [CompletionResult]::new('--psk', '--psk', [CompletionResultType]::ParameterName, 'Pre-shared key in hexadecimal; switches TLS on')
+            [CompletionResult]::new('--psk', '--psk', [CompletionResultType]::ParameterName, 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)')
             [CompletionResult]::new('--psk-identity', '--psk-identity', [CompletionResultType]::ParameterName, 'Identity that belongs to the pre-shared key')
             [CompletionResult]::new('--tls-alpn', '--tls-alpn', [CompletionResultType]::ParameterName, 'Application protocol to offer (ALPN)')
             [CompletionResult]::new('--tls-engine', '--tls-engine', [CompletionResultType]::ParameterName, 'OpenSSL engine')

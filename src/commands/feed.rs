@@ -50,11 +50,19 @@ impl Feed {
     }
 }
 
-/// Publishes the lines that are there until the session or the socket wants a pause; returns how many.
-pub(super) fn lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPlan) -> Result<u64, Failure> {
+/// What became of lines.
+#[derive(Default)]
+pub(super) struct Fed {
+    pub(super) accepted: u64,
+    /// Of QoS 0 and without a connection.
+    pub(super) dropped: u64,
+}
+
+/// Publishes the lines that are there until the session or the socket wants a pause.
+pub(super) fn lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPlan) -> Result<Fed, Failure> {
     let now = client.now();
     let overhead = plan.topic.len() + plan.properties.as_ref().wire().len() + 16;
-    let (mut count, mut bytes) = (0, client.pending());
+    let (mut fed, mut bytes) = (Fed::default(), client.pending());
     while let Some(payload) = lines.peek() {
         if bytes >= TURN_BYTES {
             match client.flush() {
@@ -75,7 +83,11 @@ pub(super) fn lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPl
         };
         match client.session().publish_ref(now, &publish) {
             Ok(_) => {
-                count += 1;
+                fed.accepted += 1;
+                lines.consume();
+            }
+            Err(SessionError::NotConnected) => {
+                fed.dropped += 1;
                 lines.consume();
             }
             Err(SessionError::QueueFull) => break,
@@ -84,7 +96,7 @@ pub(super) fn lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPl
             Err(error) => return Err(Failure::of_publish(error, plan.client.version())),
         }
     }
-    Ok(count)
+    Ok(fed)
 }
 
 impl Records {

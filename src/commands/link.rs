@@ -1,13 +1,15 @@
 //! A client's connection that can be made again: dialling, the pause before the next attempt, the ways it ends.
 
-use crate::compat::{Face, Failure, secret};
+use crate::compat::{Face, Failure, debug_lines, secret};
 use crate::flags::plan::ClientPlan;
 use crate::net::tls::TlsClient;
-use crate::net::{Client, Clock, Target, dial};
+use crate::net::{Client, Clock, Stream, Target, dial};
 use crate::session::Session;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
+
+const PROMPT: &str = "Enter PEM pass phrase:";
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -15,17 +17,22 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A client with its way back to the broker.
 pub(super) struct Link {
     pub(super) client: Client,
+    pub(super) way: Way,
+}
+
+/// How to reach the broker again and again.
+pub(super) struct Way {
     target: Target,
     pauses: Pauses,
 }
 
-impl Link {
-    /// Makes the first connection, which must succeed.
+impl Way {
+    /// Reads the files that the plan names; may ask for a pass phrase, so it comes before signals are watched.
     ///
     /// # Errors
     ///
-    /// Why it did not.
-    pub(super) async fn connect(plan: &ClientPlan, face: Face) -> Result<Self, Failure> {
+    /// Why no TLS can be spoken with them.
+    pub(super) fn prepare(plan: &ClientPlan, face: Face) -> Result<Self, Failure> {
         let mut target = plan.target.clone();
         if let Some(settings) = &plan.tls {
             let mut pass_phrase = || match &plan.key_pass_phrase_file {
@@ -33,34 +40,61 @@ impl Link {
                 None => ask_pass_phrase(),
             };
             let tls = TlsClient::new(settings, &mut pass_phrase);
-            target.tls = Some(tls.map_err(|error| Failure::of_tls(&error, face))?);
+            target.tls = Some(tls.map_err(|error| {
+                if plan.debug {
+                    super::say(&debug_lines::tls_fault(&error, settings));
+                }
+                Failure::of_tls(&error, face)
+            })?);
         }
-        let stream = dial(&target).await.map_err(|error| Failure::of_dial(&error, face))?;
+        Ok(Self { target, pauses: Pauses::new(face) })
+    }
+
+    /// Makes the first connection, which must succeed.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not.
+    pub(super) async fn connect(self, plan: &ClientPlan, face: Face) -> Result<Link, Failure> {
+        let stream = dial(&self.target).await.map_err(|error| Failure::of_dial(&error, face))?;
         let mut client = Client::new(Session::new(plan.session.clone()), Clock::start());
         client.attach(stream);
-        Ok(Self { client, target, pauses: Pauses::new(face) })
+        Ok(Link { client, way: self })
     }
 
     /// Waits and dials until there is a connection again; safe to be dropped half-way.
-    pub(super) async fn reconnect(&mut self) {
+    pub(super) async fn find(&mut self) -> Stream {
         loop {
             tokio::time::sleep(self.pauses.next()).await;
             if let Ok(stream) = dial(&self.target).await {
-                self.client.attach(stream);
-                return;
+                return stream;
             }
         }
+    }
+}
+
+impl Link {
+    /// Waits and dials until there is a connection again; safe to be dropped half-way.
+    pub(super) async fn reconnect(&mut self) {
+        let stream = self.way.find().await;
+        self.client.attach(stream);
     }
 
     /// The server took the connection: the next pause is a short one again.
     pub(super) fn connected(&mut self) {
-        self.pauses.restart();
+        self.way.pauses.restart();
     }
 }
 
-/// Asks at the terminal, as OpenSSL does.
+/// Asks as OpenSSL does: at the terminal, and without one on the standard streams.
 fn ask_pass_phrase() -> io::Result<String> {
-    rpassword::prompt_password("Enter PEM pass phrase:")
+    if std::fs::File::open("/dev/tty").is_ok() {
+        return rpassword::prompt_password(PROMPT);
+    }
+    super::complain(PROMPT);
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn read_pass_phrase(path: &Path) -> io::Result<String> {

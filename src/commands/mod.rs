@@ -38,6 +38,12 @@ fn end(failure: &Failure, quiet: bool) -> ExitCode {
     failure.status.into()
 }
 
+/// Writes to the standard output at once.
+fn say(text: &str) {
+    let mut output = io::stdout();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
+
 /// Writes to the standard error; when even that is impossible, nobody is there to be told.
 fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());

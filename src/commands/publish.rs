@@ -2,10 +2,10 @@
 
 use super::feed::{self, Feed};
 use super::lines::Lines;
-use super::link::Link;
+use super::link::{Link, Way};
 use super::signals::{Asked, Signals, end_by};
 use super::source::Source;
-use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, publish_warning};
+use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, is_of_tls, publish_warning};
 use crate::flags::plan::PublishPlan;
 use crate::flags::{LineForm, Tool};
 use crate::net::ClientError;
@@ -84,10 +84,13 @@ enum Step {
 
 struct Publisher {
     plan: PublishPlan,
+    face: Face,
     link: Link,
     feed: Feed,
     /// Messages accepted by the session and not acknowledged yet; those of QoS 0 end when they are handed over.
     outstanding: u64,
+    /// Lines of QoS 0 that were read while there was no connection.
+    dropped: u64,
     /// The present connection has been accepted.
     is_accepted: bool,
     /// The next repetition is due then.
@@ -99,6 +102,10 @@ struct Publisher {
 
 impl Publisher {
     async fn publish(plan: PublishPlan, source: Source, face: Face) -> End {
+        let way = match Way::prepare(&plan.client, face) {
+            Ok(way) => way,
+            Err(failure) => return End::Failed(failure),
+        };
         // mosquitto_pub dies of a signal where it stands.
         let mut signals = match face {
             Face::Strict => None,
@@ -108,7 +115,7 @@ impl Publisher {
             },
         };
         let prepared = tokio::select! {
-            prepared = Self::prepare(plan, source, face) => prepared,
+            prepared = Self::prepare(plan, source, face, way) => prepared,
             number = stop_signal(&mut signals) => return End::Signal(number, Failure::default()),
         };
         match prepared {
@@ -117,12 +124,14 @@ impl Publisher {
         }
     }
 
-    async fn prepare(mut plan: PublishPlan, source: Source, face: Face) -> Result<Self, Failure> {
+    async fn prepare(mut plan: PublishPlan, source: Source, face: Face, way: Way) -> Result<Self, Failure> {
         let of_system = |error: io::Error| Failure::of_system(&error);
         let feed = match source {
             Source::Lines => {
                 // Nobody waits for a line of QoS 0 once it is handed over.
                 plan.client.session.acknowledge_qos0 = false;
+                // Under mosquitto's names what is read meanwhile is gone; else it waits in the input.
+                plan.client.session.drop_qos0_while_offline = face == Face::Strict;
                 let lines = Lines::of_stdin().map_err(of_system)?;
                 match plan.lines {
                     Some(form @ (LineForm::Json | LineForm::TopicTabPayload)) => Feed::records(lines, form),
@@ -141,12 +150,14 @@ impl Publisher {
                 Feed::Payload { publish, left: plan.repeat }
             }
         };
-        let link = Link::connect(&plan.client, face).await?;
+        let link = way.connect(&plan.client, face).await?;
         Ok(Self {
             plan,
+            face,
             link,
             feed,
             outstanding: 0,
+            dropped: 0,
             is_accepted: false,
             due: None,
             leaving: None,
@@ -165,14 +176,42 @@ impl Publisher {
                     return End::Failed(failure);
                 }
                 Ok(Step::Lost(_)) => {
-                    tokio::select! {
-                        () = self.link.reconnect() => {}
-                        number = stop_signal(signals) => {
-                            return End::Signal(number, self.unfinished(Failure::default()));
-                        }
+                    if let Err(end) = self.reconnect(signals).await {
+                        return match end {
+                            End::Failed(failure) => End::Failed(self.unfinished(failure)),
+                            End::Signal(number, failure) => End::Signal(number, self.unfinished(failure)),
+                        };
                     }
                 }
                 Err(number) => return End::Signal(number, self.unfinished(Failure::default())),
+            }
+        }
+    }
+
+    /// Waits for the next connection. Under mosquitto's names the input is read on meanwhile, as far as the queue goes:
+    /// lines of QoS 1 and 2 wait there, those of QoS 0 are dropped.
+    async fn reconnect(&mut self, signals: &mut Option<Signals>) -> Result<(), End> {
+        let Link { client, way } = &mut self.link;
+        let mut found = std::pin::pin!(way.find());
+        loop {
+            if self.face == Face::Strict
+                && let Feed::Lines(lines) = &mut self.feed
+            {
+                let fed = feed::lines(lines, client, &mut self.plan).map_err(End::Failed)?;
+                self.outstanding += fed.accepted;
+                self.dropped += fed.dropped;
+            }
+            tokio::select! {
+                biased;
+                number = stop_signal(signals) => return Err(End::Signal(number, Failure::default())),
+                stream = &mut found => {
+                    client.attach(stream);
+                    return Ok(());
+                }
+                filled = self.feed.fill(), if self.face == Face::Strict => {
+                    filled.map_err(|error| End::Failed(Failure::of_input(&error)))?;
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }
@@ -300,8 +339,9 @@ impl Publisher {
                 }
             }
             Feed::Lines(lines) => {
-                let sent = feed::lines(lines, &mut self.link.client, &mut self.plan);
-                self.outstanding += sent?;
+                let fed = feed::lines(lines, &mut self.link.client, &mut self.plan)?;
+                self.outstanding += fed.accepted;
+                self.dropped += fed.dropped;
             }
             Feed::Records(records) => {
                 let sent = records.publish(&mut self.link.client, &self.plan);
@@ -310,7 +350,7 @@ impl Publisher {
             }
         }
         if self.is_finished() {
-            self.leave(Failure::default());
+            self.leave(Failure::default().and_dropped(self.dropped));
         }
         Ok(())
     }
@@ -373,7 +413,11 @@ impl Publisher {
         }
         let is_accepted = std::mem::take(&mut self.is_accepted);
         match error {
-            ClientError::Closed | ClientError::Io(_) => Step::Lost(Failure::lost()),
+            ClientError::Closed => Step::Lost(Failure::lost()),
+            ClientError::Io(error) if !is_accepted && is_of_tls(&error) => {
+                Step::Leave(self.unfinished(Failure::of_transport(&error, self.face)))
+            }
+            ClientError::Io(_) => Step::Lost(Failure::lost()),
             ClientError::Session(error) => {
                 let failure = Failure::of_session(error, is_accepted);
                 match error {
@@ -391,7 +435,7 @@ impl Publisher {
             Feed::Lines(_) if self.plan.qos != Qos::AtMostOnce => {
                 failure.and_unacknowledged(self.outstanding)
             }
-            _ => failure,
+            _ => failure.and_dropped(self.dropped),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `rr`: sends a request and prints the reply.
 
-use super::link::Link;
+use super::link::{Link, Way};
 use super::printer::{printer, wall_time};
 use super::publish::{sleep_until, stop_signal};
 use super::signals::{Signals, end_by};
@@ -95,6 +95,10 @@ struct Requester {
 
 impl Requester {
     async fn request(plan: RequestPlan, payload: Bytes, face: Face) -> End {
+        let way = match Way::prepare(&plan.client, face) {
+            Ok(way) => way,
+            Err(failure) => return End::Failed(failure),
+        };
         // mosquitto_rr dies of a signal where it stands.
         let mut signals = match face {
             Face::Strict => None,
@@ -104,7 +108,7 @@ impl Requester {
             },
         };
         let link = tokio::select! {
-            link = Link::connect(&plan.client, face) => link,
+            link = way.connect(&plan.client, face) => link,
             number = stop_signal(&mut signals) => return End::Signal(number),
         };
         match link {
@@ -289,7 +293,8 @@ impl Requester {
             return failure;
         }
         match error {
-            ClientError::Closed | ClientError::Io(_) => Failure::lost(),
+            ClientError::Closed => Failure::lost(),
+            ClientError::Io(error) => Failure::of_transport(&error, self.face),
             ClientError::Session(error) => Failure::of_session(error, self.is_accepted),
         }
     }

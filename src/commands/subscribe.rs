@@ -1,11 +1,11 @@
 //! `sub`: subscribes and prints what arrives, over as many connections as it takes.
 
-use super::link::Link;
+use super::link::{Link, Way};
 use super::ready::Ready;
 use super::receiver::Receiver;
 use super::signals::{Asked, Signals};
 use super::standard_output::StandardOutput;
-use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, debug_lines};
+use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, debug_lines, is_of_tls};
 use crate::flags::Tool;
 use crate::flags::plan::SubscribePlan;
 use crate::net::ClientError;
@@ -89,12 +89,13 @@ impl Subscriber {
 
     async fn prepare(plan: SubscribePlan, face: Face) -> Result<Self, Failure> {
         let of_system = |error: io::Error| Failure::of_system(&error);
+        let way = Way::prepare(&plan.client, face)?;
         let mut signals = Signals::watch().map_err(of_system)?;
         let output = StandardOutput::new().map_err(of_system)?;
         let receiver = Receiver::new(&plan, face);
         let ready = Ready::new(plan.ready.clone());
         let mut link = tokio::select! {
-            link = Link::connect(&plan.client, face) => link?,
+            link = way.connect(&plan.client, face) => link?,
             _ = signals.next() => return Err(Failure::silent(BEFORE_CONNACK)),
         };
         if plan.count == Some(0) {
@@ -406,6 +407,10 @@ impl Subscriber {
         }
         let is_accepted = std::mem::take(&mut self.is_accepted);
         match error {
+            // The server does not want us: it asked for a certificate that we do not have, say.
+            ClientError::Io(error) if !self.has_connected && is_of_tls(&error) => {
+                Step::Leave(Failure::of_transport(&error, self.face))
+            }
             ClientError::Closed | ClientError::Io(_) => Step::Lost,
             ClientError::Session(SessionError::PingTimeout | SessionError::ConnackTimeout) => Step::Lost,
             // Once the server had accepted us, garbage is as good as a lost connection.

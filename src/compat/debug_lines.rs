@@ -1,8 +1,40 @@
 //! The lines of `-d`: each packet as mosquitto's library names it.
 
+use crate::net::tls::{TlsError, TlsSettings};
 use crate::packet::{PacketType, Qos};
 use crate::session::Traced;
 use std::io::Write;
+use std::path::PathBuf;
+
+/// Which file or option of TLS cannot serve; the second line is what our own library says.
+#[must_use]
+pub fn tls_fault(error: &TlsError, settings: &TlsSettings) -> String {
+    let is = |setting: &Option<PathBuf>, path: &PathBuf| setting.as_ref() == Some(path);
+    let first = match error {
+        TlsError::Unreadable { path, .. } | TlsError::NoCertificate { path }
+            if is(&settings.ca_file, path) =>
+        {
+            format!("Error: Unable to load CA certificates, check cafile \"{}\".\n", path.display())
+        }
+        TlsError::Unreadable { path, .. } if is(&settings.ca_path, path) => {
+            format!("Error: Unable to load CA certificates, check capath \"{}\".\n", path.display())
+        }
+        TlsError::Unreadable { path, .. } | TlsError::NoCertificate { path }
+            if is(&settings.certificate, path) =>
+        {
+            format!("Error: Unable to load client certificate \"{}\".\n", path.display())
+        }
+        TlsError::Unreadable { path, .. } | TlsError::NoKey { path } if is(&settings.key, path) => {
+            format!("Error: Unable to load client key file \"{}\".\n", path.display())
+        }
+        TlsError::KeyMismatch { .. } => "Error: Client certificate/key are inconsistent.\n".to_owned(),
+        TlsError::NoCipher { list } => {
+            format!("Error: Unable to set TLS ciphers. Check cipher list \"{list}\".\n")
+        }
+        _ => String::new(),
+    };
+    format!("{first}TLS Error: {error}\n")
+}
 
 /// Appends the line for a packet that this client sent.
 pub fn sent(out: &mut Vec<u8>, id: &str, packet: &Traced) {

@@ -51,6 +51,16 @@ impl Failure {
         Self::error(7, "The connection was lost")
     }
 
+    /// The connection is gone because the transport failed; under our own names the next line says how TLS did.
+    #[must_use]
+    pub fn of_transport(error: &io::Error, face: Face) -> Self {
+        let mut failure = Self::lost();
+        if face == Face::Friendly && is_of_tls(error) {
+            failure.text.push_str(&format!("{error}\n"));
+        }
+        failure
+    }
+
     /// The options do not make a plan.
     #[must_use]
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {
@@ -107,8 +117,8 @@ impl Failure {
     #[must_use]
     pub fn of_dial(error: &io::Error, face: Face) -> Self {
         let inner = error.get_ref();
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Self::tls(tls, face);
+        if let Some(why) = inner.filter(|_| is_of_tls(error)) {
+            return Self::tls(why, face);
         }
         match inner.and_then(|inner| inner.downcast_ref::<SocksError>()) {
             Some(SocksError::Unauthorised) => return Self::error(11, "Authorisation failed"),
@@ -204,6 +214,17 @@ impl Failure {
         self
     }
 
+    /// Lines of QoS 0 were read while there was no connection, and dropped as the reference does; it says nothing.
+    #[must_use]
+    pub fn and_dropped(mut self, count: u64) -> Self {
+        if count > 0 {
+            let messages = if count == 1 { "message was" } else { "messages were" };
+            let text = format!("Warning: {count} {messages} dropped while there was no connection.\n");
+            self.text.push_str(&text);
+        }
+        self
+    }
+
     /// The server ended the connection before the reply came; unlike the reference's, never a success.
     #[must_use]
     pub fn of_disconnect_before_reply(reason: ReasonCode) -> Self {
@@ -291,6 +312,12 @@ impl Failure {
     pub fn of_system(error: &io::Error) -> Self {
         Self::error(1, system_text(error))
     }
+}
+
+/// Whether `error` is of the TLS layer and not of the socket below it.
+#[must_use]
+pub fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<TlsError>())
 }
 
 /// The warning for a message that the server answered with an error, MQTT 5.

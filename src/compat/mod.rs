@@ -22,7 +22,7 @@ mod usage;
 mod walker;
 
 pub use face::{Caller, Face};
-pub use failure::{ALL_SUBSCRIPTIONS_DENIED, Failure, output_fault, publish_warning};
+pub use failure::{ALL_SUBSCRIPTIONS_DENIED, Failure, is_of_tls, output_fault, publish_warning};
 pub use fault::{Fault, Stop};
 pub use usage::Ending;
 

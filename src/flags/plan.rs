@@ -1,7 +1,7 @@
 //! From what was typed to what is meant: the configurations that the other rooms take.
 
 use super::{Connection, Draft, LineForm, Tls, Tool};
-use crate::net::tls::TlsSettings;
+use crate::net::tls::{PreSharedKey, TlsSettings};
 use crate::net::{Endpoint, Target};
 use crate::output::Form;
 use crate::packet::{
@@ -484,16 +484,19 @@ fn target(draft: &Draft) -> Result<Target, PlanError> {
         if tls.cafile.is_some() || tls.capath.is_some() || tls.psk.is_some() { 8883 } else { 1883 };
     let host = connection.host.clone().unwrap_or_else(|| "localhost".to_owned());
     let port = u16::try_from(connection.port.unwrap_or(default_port)).map_err(|_| PlanError::Port)?;
-    for (is_wanted, what) in
-        [(connection.srv, "SRV lookup"), (tls.psk.is_some() && uses_tls(draft), "TLS-PSK")]
+    let wants_psk = tls.psk.is_some() && uses_tls(draft);
+    for (is_wanted, is_built, what) in
+        [(connection.srv, cfg!(feature = "srv"), "SRV lookup"), (wants_psk, cfg!(feature = "psk"), "TLS-PSK")]
     {
-        if is_wanted {
+        if is_wanted && !is_built {
             return Err(PlanError::NotBuilt(what));
         }
     }
     Ok(Target {
         bind: connection.bind_address.clone(),
         nodelay: connection.nodelay,
+        #[cfg(feature = "srv")]
+        srv: connection.srv.then(crate::net::srv::NameServers::default),
         proxy: connection.socks_proxy.clone(),
         websocket: connection.websocket.then(|| WEBSOCKET_PATH.to_owned()),
         // Port 0 says that the host is a path.
@@ -515,5 +518,9 @@ fn tls_settings(draft: &Draft) -> TlsSettings {
         ciphers: tls.ciphers.clone(),
         alpn: tls.tls_alpn.clone(),
         key_log: tls.tls_keylog.clone(),
+        psk: tls
+            .psk
+            .clone()
+            .map(|key| PreSharedKey { identity: tls.psk_identity.clone().unwrap_or_default(), key }),
     }
 }

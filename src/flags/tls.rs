@@ -37,7 +37,7 @@ pub struct Tls {
     /// Do not check that the certificate names the host
     #[arg(long)]
     pub insecure: bool,
-    /// Pre-shared key in hexadecimal; switches TLS on
+    /// Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)
     #[arg(long, value_name = "key")]
     pub psk: Option<String>,
     /// Identity that belongs to the pre-shared key

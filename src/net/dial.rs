@@ -3,6 +3,8 @@
 use super::Stream;
 #[cfg(feature = "socks")]
 use super::socks::{self, Proxy, SocksError};
+#[cfg(feature = "srv")]
+use super::srv::{self, NameServers};
 #[cfg(any(feature = "socks", feature = "tls", feature = "websocket"))]
 use super::stream::Layered;
 #[cfg(feature = "tls")]
@@ -41,6 +43,9 @@ pub struct Target {
     pub bind: Option<String>,
     /// Send small packets at once instead of gathering them while one is unacknowledged (`TCP_NODELAY`).
     pub nodelay: bool,
+    /// Take the endpoint's host for a domain and find its brokers by SRV records, asked of these; not by default.
+    #[cfg(feature = "srv")]
+    pub srv: Option<NameServers>,
     /// The proxy to go through; none by default.
     #[cfg(feature = "socks")]
     pub proxy: Option<Proxy>,
@@ -60,6 +65,8 @@ impl Target {
             endpoint,
             bind: None,
             nodelay: false,
+            #[cfg(feature = "srv")]
+            srv: None,
             #[cfg(feature = "socks")]
             proxy: None,
             #[cfg(feature = "tls")]
@@ -94,13 +101,14 @@ impl LookupError {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 
-    fn because(name: &str, reason: impl fmt::Display) -> io::Error {
+    pub(super) fn because(name: &str, reason: impl fmt::Display) -> io::Error {
         let error = Self { name: name.to_owned(), reason: reason.to_string() };
         io::Error::new(io::ErrorKind::NotFound, error)
     }
 }
 
-/// Connects to `target`, trying all addresses of its name one after the other, and adds the layers that it asks for.
+/// Connects to `target`, trying all its brokers and all addresses of each name one after the other, and adds the layers
+/// that it asks for.
 ///
 /// # Errors
 ///
@@ -108,17 +116,35 @@ impl LookupError {
 /// address; [`io::ErrorKind::InvalidInput`] for a socket path that is empty or too long. A layer that could not be added
 /// leaves its own error inside: a `SocksError`, a [`rustls::Error`], a `WebSocketError`.
 pub async fn dial(target: &Target) -> io::Result<Stream> {
-    let host = match &target.endpoint {
+    #[cfg(feature = "srv")]
+    if let (Some(name_servers), Endpoint::Tcp { host, .. }) = (&target.srv, &target.endpoint) {
+        #[cfg(feature = "tls")]
+        let is_secure = target.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let is_secure = false;
+        let mut last_error = LookupError::because(host, "no broker");
+        for (host, port) in srv::look_up(host, is_secure, name_servers).await? {
+            match dial_one(&Endpoint::Tcp { host, port }, target).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last_error = error,
+            }
+        }
+        return Err(last_error);
+    }
+    dial_one(&target.endpoint, target).await
+}
+
+/// Connects to one broker, with the layers of `target`.
+async fn dial_one(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
+    let host = match endpoint {
         Endpoint::Tcp { host, .. } => host.as_str(),
         // What a certificate or a Host header could name.
         Endpoint::Unix(_) => "localhost",
     };
-    let stream = dial_proxy(target).await?;
+    let stream = dial_proxy(endpoint, target).await?;
     #[cfg(feature = "tls")]
     let stream = match &target.tls {
-        Some(tls) => {
-            Stream::Layered(Layered::new(Box::new(tls.connect(host, stream.into_transport()).await?)))
-        }
+        Some(tls) => Stream::Layered(Layered::new(tls.connect(host, stream.into_transport()).await?)),
         None => stream,
     };
     #[cfg(feature = "websocket")]
@@ -138,9 +164,9 @@ pub async fn dial(target: &Target) -> io::Result<Stream> {
 }
 
 /// Connects to the endpoint itself, or through the proxy.
-async fn dial_proxy(target: &Target) -> io::Result<Stream> {
+async fn dial_proxy(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
     #[cfg(feature = "socks")]
-    if let (Some(proxy), Endpoint::Tcp { host, port }) = (&target.proxy, &target.endpoint) {
+    if let (Some(proxy), Endpoint::Tcp { host, port }) = (&target.proxy, endpoint) {
         let endpoint = Endpoint::Tcp { host: proxy.host.clone(), port: proxy.port };
         let stream = dial_endpoint(&endpoint, target).await?;
         let opened = socks::connect(stream.into_transport(), proxy, host, *port).await;
@@ -149,7 +175,7 @@ async fn dial_proxy(target: &Target) -> io::Result<Stream> {
             refused => io::Error::other(refused),
         });
     }
-    dial_endpoint(&target.endpoint, target).await
+    dial_endpoint(endpoint, target).await
 }
 
 async fn dial_endpoint(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {

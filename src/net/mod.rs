@@ -8,6 +8,8 @@ mod read_block;
 pub mod server;
 #[cfg(feature = "socks")]
 pub mod socks;
+#[cfg(feature = "srv")]
+pub mod srv;
 mod stream;
 mod timer;
 #[cfg(feature = "tls")]

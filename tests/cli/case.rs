@@ -3,6 +3,7 @@
 //! ```text
 //! contract: section and rule            what the case shows
 //! also: debian                          mosquitto 2.0.11 agrees
+//! without: psk                          only in builds without this cargo feature
 //! program: mosquitto_pub                the name it is called by; `sh` finds our programs on its path
 //! args: -p $PORT -t "a b"               words; may be repeated
 //! env: NAME=value                       may be repeated
@@ -30,6 +31,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) contract: String,
     pub(crate) also_debian: bool,
+    pub(crate) without_psk: bool,
     pub(crate) program: String,
     pub(crate) args: Vec<Vec<u8>>,
     pub(crate) env: Vec<(String, String)>,
@@ -74,6 +76,7 @@ impl Case {
         match key {
             "contract" => self.contract = value.to_owned(),
             "also" => self.also_debian = value == "debian",
+            "without" => self.without_psk = value == "psk",
             "program" => self.program = value.to_owned(),
             "args" => self.args.extend(words(value)),
             "env" => {

@@ -4,12 +4,15 @@ mod ciphers;
 mod clients;
 mod ephemeral;
 mod keys;
+#[cfg(feature = "psk")]
+mod psk;
 mod server;
 mod verify;
 
 pub use ephemeral::{Ephemeral, EphemeralError};
 pub use server::{Identity, ServerIdentity, TlsServer, TlsServerSettings};
 
+use super::Transport;
 use rustls::{
     ClientConfig, KeyLog, RootCertStore,
     pki_types::{CertificateDer, ServerName},
@@ -21,8 +24,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
 
 /// What the TLS flags ask for.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,24 @@ pub struct TlsSettings {
     pub alpn: Option<String>,
     /// Secrets are appended here in the NSS key log format.
     pub key_log: Option<PathBuf>,
+    /// A key shared with the server instead of certificates; needs the feature `psk`.
+    pub psk: Option<PreSharedKey>,
+}
+
+/// A pre-shared key and the name under which the server knows it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PreSharedKey {
+    /// The identity that is sent, in the clear.
+    pub identity: String,
+    /// The key, in hexadecimal digits; leading zero bytes do not count, as in mosquitto and its broker.
+    pub key: String,
+}
+
+impl std::fmt::Debug for PreSharedKey {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PreSharedKey").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 /// Why no TLS client or listener could be made.
@@ -93,6 +113,9 @@ pub enum TlsError {
     /// Clients must show certificates, and nothing says whom to trust.
     #[error("require_certificate needs cafile or capath with at least one certificate")]
     NoAuthority,
+    /// A pre-shared key that cannot be used, or that the server did not take.
+    #[error("pre-shared key: {0}")]
+    Psk(String),
     /// What rustls refused, such as an unsupported key type.
     #[error("{0}")]
     Refused(#[from] rustls::Error),
@@ -101,7 +124,14 @@ pub enum TlsError {
 /// Makes TLS connections; cheap to clone.
 #[derive(Clone)]
 pub struct TlsClient {
-    connector: TlsConnector,
+    connector: Connector,
+}
+
+#[derive(Clone)]
+enum Connector {
+    Certificates(TlsConnector),
+    #[cfg(feature = "psk")]
+    PreSharedKey(openssl::ssl::SslContext),
 }
 
 impl fmt::Debug for TlsClient {
@@ -120,6 +150,9 @@ impl TlsClient {
         settings: &TlsSettings,
         passphrase: &mut dyn FnMut() -> io::Result<String>,
     ) -> Result<Self, TlsError> {
+        if let Some(psk) = &settings.psk {
+            return Self::with_psk(psk, settings);
+        }
         let mut provider = rustls::crypto::ring::default_provider();
         if let Some(list) = &settings.ciphers {
             provider.cipher_suites = ciphers::choose(list, &provider.cipher_suites)
@@ -149,23 +182,39 @@ impl TlsClient {
         if let Some(path) = &settings.key_log {
             config.key_log = Arc::new(KeyLogFile { path: path.clone() });
         }
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { connector: Connector::Certificates(TlsConnector::from(Arc::new(config))) })
+    }
+
+    #[cfg(feature = "psk")]
+    fn with_psk(psk: &PreSharedKey, settings: &TlsSettings) -> Result<Self, TlsError> {
+        Ok(Self { connector: Connector::PreSharedKey(psk::context(psk, settings)?) })
+    }
+
+    #[cfg(not(feature = "psk"))]
+    fn with_psk(_psk: &PreSharedKey, _settings: &TlsSettings) -> Result<Self, TlsError> {
+        Err(TlsError::Psk("not built into this version".to_owned()))
     }
 
     /// Shakes hands over `stream` with the server named `host` (a name or an IP address).
     ///
     /// # Errors
     ///
-    /// Whatever the stream returns, and `InvalidData` with a [`rustls::Error`] inside for a failed handshake; the
-    /// alert has been sent then.
-    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Whatever the stream returns, and `InvalidData` with a [`rustls::Error`] or [`TlsError::Psk`] inside for a failed
+    /// handshake; the alert has been sent then.
+    pub async fn connect<S: Transport + 'static>(
         &self,
         host: &str,
         stream: S,
-    ) -> io::Result<TlsStream<S>> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        self.connector.connect(name, stream).await
+    ) -> io::Result<Box<dyn Transport>> {
+        match &self.connector {
+            Connector::Certificates(connector) => {
+                let name = ServerName::try_from(host.to_owned())
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+                Ok(Box::new(connector.connect(name, stream).await?))
+            }
+            #[cfg(feature = "psk")]
+            Connector::PreSharedKey(context) => psk::connect(context, host, stream).await,
+        }
     }
 }
 
@@ -215,7 +264,7 @@ fn root_store(settings: &TlsSettings, given: &[CertificateDer<'static>]) -> Root
     roots
 }
 
-/// Appends secrets to a file in the NSS key log format; opened for each line, as mosquitto does.
+/// Keeps the secrets of a connection for those who look at its packets.
 #[derive(Debug)]
 struct KeyLogFile {
     path: PathBuf,
@@ -224,12 +273,16 @@ struct KeyLogFile {
 impl KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let line = format!("{label} {} {}\n", hexadecimal(client_random), hexadecimal(secret));
-        // A key log that cannot be written is no reason to break the connection.
-        let _ = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)
-            .and_then(|mut file| file.write_all(line.as_bytes()));
+        append_secret(&self.path, &format!("{label} {} {}", hexadecimal(client_random), hexadecimal(secret)));
     }
+}
+
+/// Appends a line to a file in the NSS key log format; opened for each line, as mosquitto does.
+fn append_secret(path: &Path, line: &str) {
+    // A key log that cannot be written is no reason to break the connection.
+    let _ = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
 }
