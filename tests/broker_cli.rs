@@ -163,6 +163,8 @@ fn the_log_reads_as_mosquittos() {
     let mut broker = Running::start(&["-v"], Stdio::piped());
     let mut stream = broker.connect();
     let peer = stream.local_addr().unwrap().port();
+    stream.write_all(b"\x82\x08\0\x01\0\x03a/#\x01").unwrap();
+    stream.read_exact(&mut [0; 5]).unwrap();
     stream.write_all(&[0xE0, 0]).unwrap();
     assert_eq!(stream.read(&mut [0; 4]).unwrap(), 0);
     broker.signal(libc::SIGTERM);
@@ -172,14 +174,19 @@ fn the_log_reads_as_mosquittos() {
     let wanted = [
         format!("New connection from 127.0.0.1:{peer} on port {port}."),
         format!("New client connected from 127.0.0.1:{peer} as c (p2, c1, k60)."),
+        "No will message specified.".to_owned(),
         "Sending CONNACK to c (0, 0)".to_owned(),
+        "Received SUBSCRIBE from c".to_owned(),
+        "\ta/# (QoS 1)".to_owned(),
+        "c 1 a/#".to_owned(),
+        "Sending SUBACK to c".to_owned(),
         "Received DISCONNECT from c".to_owned(),
         "Client c disconnected.".to_owned(),
     ];
     let lines: Vec<&str> = log.lines().map(|line| line.split_once(": ").unwrap().1).collect();
     let found: Vec<&str> =
         lines.iter().copied().filter(|line| wanted.iter().any(|text| text == line)).collect();
-    assert_eq!(found.len(), wanted.len(), "{log}");
+    assert_eq!(found, wanted, "{log}");
     assert!(
         log.lines().all(|line| line.split_once(": ").is_some_and(|(time, _)| time.parse::<u64>().is_ok()))
     );

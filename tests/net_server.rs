@@ -1,7 +1,7 @@
 //! The server's driver over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use culex::broker::{Broker, Config, Event, ListenerConfig};
+use culex::broker::{Authenticated, Broker, Config, Event, ListenerConfig};
 use culex::net::Clock;
 use culex::net::server::{Control, ListenAddress, ListenPlan, Listeners, Observer, Server};
 use culex::time::Time;
@@ -15,7 +15,17 @@ use std::thread::JoinHandle;
 struct Silent;
 
 impl Observer for Silent {
-    fn event(&mut self, _: Time, _: &mut Broker, _: Event) {}
+    /// Lets everybody in at once.
+    fn event(&mut self, now: Time, broker: &mut Broker, event: Event) {
+        if let Event::Authenticate { connection, .. } = event {
+            broker.handle_authenticated(
+                now,
+                connection,
+                Authenticated::Accept { user_name: None, data: None },
+            );
+        }
+    }
+
     fn out_of_descriptors(&mut self, _: Time) {}
 }
 
@@ -32,7 +42,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let plans: Vec<_> = addresses.into_iter().map(|address| ListenPlan::plain(address)).collect();
+                let plans: Vec<_> = addresses.into_iter().map(ListenPlan::plain).collect();
                 let listeners = Listeners::bind(&plans).unwrap();
                 let port = listeners.local_addresses().first().map_or(0, |(_, address)| address.port());
                 let clock = Clock::start();
@@ -255,4 +265,17 @@ fn unix_sockets_serve_like_any_other_and_vanish_with_the_server() {
     assert!(frame(&mut receiver).ends_with(&[7; 200_000]));
     server.stop();
     assert!(!path.exists());
+}
+
+#[test]
+fn an_answer_that_an_observer_gives_at_once_goes_out_in_the_same_turn() {
+    let listener = ListenerConfig { authenticate: true, ..ListenerConfig::default() };
+    let running = Running::on_loopback(Config { listeners: vec![listener], ..Config::default() });
+    let mut stream = TcpStream::connect(("127.0.0.1", running.port)).unwrap();
+    // Nothing else wakes the server: it would never answer otherwise.
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    stream.write_all(b"\x10\x11\0\x04MQTT\x04\x82\0\0\0\x02me\0\x01u").unwrap();
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).unwrap();
+    assert_eq!(connack, [0x20, 2, 0, 0]);
 }

@@ -6,10 +6,10 @@ use super::connection::{ConnectionId, Phase};
 use super::encode::push_property;
 use super::session::NEVER;
 use super::subscriptions::SessionKey;
-use crate::journal::{CloseReason, Fact, PacketFact, Topics};
+use crate::journal::{CloseReason, Fact, PacketFact, Topics, WillFact};
 use crate::packet::{
-    Connack, Connect, Packet, PacketType, Properties, Property, PropertyIdentifier, ProtocolVersion, Qos,
-    ReasonCode, Text, Will,
+    Connack, Connect, Packet, Properties, Property, PropertyIdentifier, ProtocolVersion, Qos, ReasonCode,
+    Text, Will,
 };
 use crate::time::Time;
 use bytes::Bytes;
@@ -86,6 +86,10 @@ impl Broker {
         connection.phase = Phase::Connected;
         connection.last_received = self.now;
         connection.keep_alive = capped_keep_alive(connect.keep_alive, self.config.max_keepalive);
+        if let Some(listener) = self.config.listener(connection.details.info.listener) {
+            connection.maximum_qos = listener.maximum_qos;
+            connection.max_topic_alias = listener.max_topic_alias;
+        }
         let receive_maximum = number(PropertyIdentifier::ReceiveMaximum)
             .and_then(|maximum| u16::try_from(maximum).ok())
             .unwrap_or(u16::MAX);
@@ -133,14 +137,15 @@ impl Broker {
         let mut put = |property| push_property(&mut properties, property);
         let config = &self.config;
         let asked = connect.properties.as_ref();
-        let details = self.connections.get(id).map(|connection| &connection.details);
+        let connection = self.connections.get(id);
+        let details = connection.map(|connection| &connection.details);
         let keep_alive = capped_keep_alive(connect.keep_alive, config.max_keepalive);
         if keep_alive != connect.keep_alive {
             put(Property::number(PropertyIdentifier::ServerKeepAlive, u32::from(keep_alive)));
         }
-        if config.max_topic_alias > 0 {
-            let maximum = u32::from(config.max_topic_alias);
-            put(Property::number(PropertyIdentifier::TopicAliasMaximum, maximum));
+        let max_topic_alias = connection.map_or(0, |connection| connection.max_topic_alias);
+        if max_topic_alias > 0 {
+            put(Property::number(PropertyIdentifier::TopicAliasMaximum, u32::from(max_topic_alias)));
         }
         if !config.retain_available {
             put(Property::number(PropertyIdentifier::RetainAvailable, 0));
@@ -156,8 +161,9 @@ impl Broker {
             let maximum = u32::from(config.receive_maximum());
             put(Property::number(PropertyIdentifier::ReceiveMaximum, maximum));
         }
-        if config.maximum_qos < Qos::ExactlyOnce {
-            put(Property::number(PropertyIdentifier::MaximumQos, config.maximum_qos as u32));
+        let maximum_qos = connection.map_or(Qos::ExactlyOnce, |connection| connection.maximum_qos);
+        if maximum_qos < Qos::ExactlyOnce {
+            put(Property::number(PropertyIdentifier::MaximumQos, maximum_qos as u32));
         }
         if let Some(seconds) = self.shortened_expiry(connect) {
             put(Property::number(PropertyIdentifier::SessionExpiryInterval, seconds));
@@ -189,9 +195,6 @@ impl Broker {
     }
 
     fn tell_connected(&mut self, id: ConnectionId, connect: &Connect, session_present: bool) {
-        self.tell(Topics::PACKETS, id, || {
-            Fact::Sent(PacketFact::Result { packet_type: PacketType::Connack, reason: ReasonCode::SUCCESS })
-        });
         let Some(connection) = self.connections.get(id) else {
             return;
         };
@@ -206,6 +209,18 @@ impl Broker {
             keep_alive,
             user_name: connect.user_name.as_deref().map(Text::detached),
             session_present,
+        });
+        self.tell(Topics::PACKETS, id, || {
+            Fact::WillStated(connect.will.as_ref().map(|will| WillFact {
+                topic: Text::detached(&will.topic),
+                qos: will.qos,
+                retain: will.retain,
+                payload_length: will.payload.len(),
+            }))
+        });
+        let session_present = session_present && connect.version != ProtocolVersion::V31;
+        self.tell(Topics::PACKETS, id, || {
+            Fact::Sent(PacketFact::Connack { session_present, reason: ReasonCode::SUCCESS })
         });
     }
 }

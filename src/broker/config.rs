@@ -53,12 +53,8 @@ pub struct Config {
     pub message_size_limit: usize,
     /// The longest packet accepted, told to MQTT 5 clients as Maximum Packet Size; 0 for no limit; default 2,000,000.
     pub max_packet_size: u32,
-    /// Topic Alias Maximum told to clients; default 10.
-    pub max_topic_alias: u16,
     /// The most aliases that the broker uses towards a client, within the client's own maximum; default 10.
     pub max_topic_alias_broker: u16,
-    /// The highest QoS accepted; default 2.
-    pub maximum_qos: Qos,
     /// Whether retained messages are kept at all.
     pub retain_available: bool,
     /// Whether a retained message is only given out while its publisher may still write to the topic.
@@ -106,9 +102,7 @@ impl Default for Config {
             max_outgoing_bytes: 256 * 1024,
             message_size_limit: 0,
             max_packet_size: 2_000_000,
-            max_topic_alias: 10,
             max_topic_alias_broker: 10,
-            maximum_qos: Qos::ExactlyOnce,
             retain_available: true,
             check_retain_source: true,
             retain_expiry_interval: 0,
@@ -165,6 +159,10 @@ pub struct ListenerConfig {
     pub accept_protocol_versions: [bool; 3],
     /// Connections at most; 0 for no limit.
     pub max_connections: usize,
+    /// Topic Alias Maximum told to clients; default 10.
+    pub max_topic_alias: u16,
+    /// The highest QoS accepted; default 2.
+    pub maximum_qos: Qos,
     /// Put before every topic of this listener's clients, and taken off again towards them.
     pub mount_point: Option<Text>,
 }
@@ -181,6 +179,8 @@ impl Default for ListenerConfig {
             use_username_as_clientid: false,
             accept_protocol_versions: [true; 3],
             max_connections: 0,
+            max_topic_alias: 10,
+            maximum_qos: Qos::ExactlyOnce,
             mount_point: None,
         }
     }

@@ -94,7 +94,7 @@ impl Broker {
             return Err(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
         }
         if let Some(will) = &connect.will {
-            if will.qos > self.config.maximum_qos {
+            if will.qos > listener.maximum_qos {
                 return Err(ReasonCode::QOS_NOT_SUPPORTED);
             }
             if will.retain && !self.config.retain_available {
@@ -174,7 +174,7 @@ impl Broker {
             let connack = Connack { session_present: false, reason, properties: Properties::EMPTY };
             self.send_packet(id, &Packet::Connack(connack));
             self.tell(Topics::PACKETS, id, || {
-                Fact::Sent(PacketFact::Result { packet_type: PacketType::Connack, reason })
+                Fact::Sent(PacketFact::Connack { session_present: false, reason })
             });
         }
         self.close(id, close_reason);

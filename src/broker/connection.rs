@@ -3,7 +3,7 @@
 use super::alias::{IncomingAliases, OutgoingAliases};
 use super::subscriptions::SessionKey;
 use crate::packet::{
-    FixedHeader, FrameReader, PacketError, PacketType, ProtocolVersion, Text, Transmit, Verdict, Will,
+    FixedHeader, FrameReader, PacketError, PacketType, ProtocolVersion, Qos, Text, Transmit, Verdict, Will,
 };
 use crate::time::Time;
 use slab::Slab;
@@ -118,6 +118,10 @@ pub(super) struct Connection {
     pub(super) is_mounted: bool,
     /// Request Problem Information.
     pub(super) wants_problems: bool,
+    /// The highest QoS that its CONNACK allows it.
+    pub(super) maximum_qos: Qos,
+    /// The Topic Alias Maximum that its CONNACK tells.
+    pub(super) max_topic_alias: u16,
     /// Bytes of answers queued since `outgoing` was last taken; a client that never reads them is cut off.
     pub(super) answer_bytes: usize,
     /// Seconds; 0 for none.
@@ -154,6 +158,8 @@ impl Connection {
             ready: Ready::Idle,
             is_mounted: false,
             wants_problems: true,
+            maximum_qos: Qos::ExactlyOnce,
+            max_topic_alias: 0,
             answer_bytes: 0,
             keep_alive: 0,
             window: 0,

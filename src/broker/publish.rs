@@ -29,11 +29,12 @@ impl Broker {
         let mut publish = PublishRef::decode(&frame.header, frame.body, version, Sender::Client)?;
         self.statistics.publishes_received += 1;
         self.statistics.publish_bytes_received += publish.payload.len() as u64;
-        let (session, is_mounted) = (connection.session, connection.is_mounted);
+        let (session, is_mounted, maximum_qos) =
+            (connection.session, connection.is_mounted, connection.maximum_qos);
         if self.config.events.journal.contains(Topics::PACKETS) {
             self.tell_received_publish(id, &publish);
         }
-        self.check_capabilities(&publish)?;
+        self.check_capabilities(&publish, maximum_qos)?;
         let resolved;
         if !publish.properties.is_empty()
             && let Some(alias) = publish.properties.number(PropertyIdentifier::TopicAlias)
@@ -53,8 +54,8 @@ impl Broker {
         }
     }
 
-    fn check_capabilities(&self, publish: &PublishRef<'_>) -> Result<(), Fault> {
-        if publish.qos > self.config.maximum_qos {
+    fn check_capabilities(&self, publish: &PublishRef<'_>, maximum_qos: Qos) -> Result<(), Fault> {
+        if publish.qos > maximum_qos {
             return Err(Fault::Reason(ReasonCode::QOS_NOT_SUPPORTED));
         }
         if publish.retain && !self.config.retain_available {
@@ -64,12 +65,11 @@ impl Broker {
     }
 
     fn resolve_alias(&mut self, id: ConnectionId, alias: u32, topic: &str) -> Result<Text, Fault> {
-        let maximum = self.config.max_topic_alias;
         let alias = u16::try_from(alias).unwrap_or(u16::MAX);
         let Some(connection) = self.connections.get_mut(id) else {
             return Err(Fault::Reason(ReasonCode::PROTOCOL_ERROR));
         };
-        connection.incoming_aliases.resolve(alias, topic, maximum).map_err(Fault::Reason)
+        connection.incoming_aliases.resolve(alias, topic, connection.max_topic_alias).map_err(Fault::Reason)
     }
 
     #[inline]

@@ -18,14 +18,16 @@ impl Broker {
         let Some(connection) = self.connections.get(id) else {
             return Ok(());
         };
-        let (key, version) = (connection.session, connection.version);
+        let (key, version, maximum_qos) = (connection.session, connection.version, connection.maximum_qos);
         self.tell_identified(id, PacketType::Subscribe, subscribe.packet_identifier, ReasonCode::SUCCESS);
         let identifier = subscribe.properties.as_ref().number(PropertyIdentifier::SubscriptionIdentifier);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut retained = Vec::new();
         for (wanted, options) in &subscribe.filters {
             let filter = &*self.mounted_filter(id, wanted);
-            let options = self.granted_options(*options);
+            self.tell_filter(id, wanted, Some(options.maximum_qos));
+            let options =
+                SubscriptionOptions { maximum_qos: options.maximum_qos.min(maximum_qos), ..*options };
             let reason = self.judge_subscription(key, filter, options);
             self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Subscribed {
                 filter: Text::detached(wanted),
@@ -62,9 +64,8 @@ impl Broker {
         Ok(())
     }
 
-    fn granted_options(&self, mut options: SubscriptionOptions) -> SubscriptionOptions {
-        options.maximum_qos = options.maximum_qos.min(self.config.maximum_qos);
-        options
+    fn tell_filter(&mut self, id: ConnectionId, filter: &Text, qos: Option<Qos>) {
+        self.tell(Topics::PACKETS, id, || Fact::FilterNamed { filter: Text::detached(filter), qos });
     }
 
     /// The granted QoS, or why the subscription is refused.
@@ -109,6 +110,7 @@ impl Broker {
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         for wanted in &unsubscribe.filters {
             let filter = &*self.mounted_filter(id, wanted);
+            self.tell_filter(id, wanted, None);
             let existed = self.subscriptions.unsubscribe(key, filter);
             if existed && let Some(session) = self.sessions.get_mut(key) {
                 session.remove_filter(filter);

@@ -6,7 +6,7 @@ use crate::flags::plan::SubscribePlan;
 use crate::output::{Form, InvalidJson, LocalTime, Message, Printer, WallTime};
 use crate::packet::{PublishRef, Text};
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Shows messages in the way that the options ask for.
 pub(super) struct Display {
@@ -84,6 +84,5 @@ fn share(percent: f64, face: Face) -> f64 {
 }
 
 pub(super) fn wall_time() -> WallTime {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallTime { seconds: now.as_secs().try_into().unwrap_or(i64::MAX), nanoseconds: now.subsec_nanos() }
+    SystemTime::now().into()
 }

@@ -1,7 +1,7 @@
 //! The broker's log in mosquitto's words, so that scripts that look for them go on working.
 
 use super::mosquitto_conf::{LogPlan, LogTypes};
-use crate::journal::{CloseReason, Entry, Fact, PacketFact, Severity, Topics};
+use crate::journal::{CloseReason, Entry, Fact, PacketFact, Severity, Topics, WillFact};
 use crate::net::server::HandshakeFailure;
 use crate::packet::{PacketError, PacketType, ProtocolVersion, ReasonCode};
 use std::fmt::Write;
@@ -40,7 +40,7 @@ pub fn kind(fact: &Fact) -> LogTypes {
     }
 }
 
-/// Appends the line for `entry`, without time and line end.
+/// Appends what is logged for `entry`, without time and line end: one line, or two with a line feed between them.
 pub fn write_entry(line: &mut String, entry: &Entry) {
     let client: &str = match entry.client_identifier.as_str() {
         "" => "<unknown>",
@@ -53,6 +53,13 @@ pub fn write_entry(line: &mut String, entry: &Entry) {
         }
         Fact::Opened { .. } => write!(line, "New connection on a unix socket."),
         Fact::Connected { .. } => write_connected(line, client, &entry.fact),
+        Fact::WillStated(None) => write!(line, "No will message specified."),
+        Fact::WillStated(Some(WillFact { topic, qos, retain, payload_length })) => {
+            let (retain, qos) = (u8::from(*retain), *qos as u8);
+            write!(line, "Will message specified ({payload_length} bytes) (r{retain}, q{qos}).\n\t{topic}")
+        }
+        Fact::FilterNamed { filter, qos: Some(qos) } => write!(line, "\t{filter} (QoS {})", *qos as u8),
+        Fact::FilterNamed { filter, qos: None } => write!(line, "\t{filter}"),
         Fact::Closed { reason, .. } => write_closed(line, client, *reason),
         Fact::Received(packet) => write_received(line, client, packet),
         Fact::Sent(packet) => write_sent(line, client, packet),
@@ -152,6 +159,7 @@ fn write_received(line: &mut String, client: &str, packet: &PacketFact) -> std::
                 write!(line, "Received {name} from {client} (Mid: {packet_identifier}, RC:{reason})")
             }
         },
+        PacketFact::Connack { .. } => write!(line, "Received CONNACK from {client}"),
         PacketFact::Result { packet_type, .. } | PacketFact::Other(packet_type) => {
             write!(line, "Received {} from {client}", packet_type.name())
         }
@@ -161,8 +169,8 @@ fn write_received(line: &mut String, client: &str, packet: &PacketFact) -> std::
 fn write_sent(line: &mut String, client: &str, packet: &PacketFact) -> std::fmt::Result {
     match packet {
         PacketFact::Publish { .. } => write_publish(line, "Sending PUBLISH to", client, packet),
-        PacketFact::Result { packet_type: PacketType::Connack, reason } => {
-            write!(line, "Sending CONNACK to {client} (0, {})", reason.0)
+        PacketFact::Connack { session_present, reason } => {
+            write!(line, "Sending CONNACK to {client} ({}, {})", u8::from(*session_present), reason.0)
         }
         PacketFact::Result { packet_type, reason } => {
             write!(line, "Sending {} to {client} (rc{})", packet_type.name(), reason.0)
@@ -241,6 +249,22 @@ mod tests {
             line("c", Fact::Sent(publish)),
             "Sending PUBLISH to c (d0, q1, r1, m7, 'a/b', ... (2 bytes))"
         );
+        let will = |retain| WillFact {
+            topic: Text::detached("w/t"),
+            qos: Qos::AtLeastOnce,
+            retain,
+            payload_length: 3,
+        };
+        assert_eq!(
+            line("c", Fact::WillStated(Some(will(true)))),
+            "Will message specified (3 bytes) (r1, q1).\n\tw/t"
+        );
+        assert_eq!(line("c", Fact::WillStated(None)), "No will message specified.");
+        let named = |qos| Fact::FilterNamed { filter: Text::detached("a/#"), qos };
+        assert_eq!(line("c", named(Some(Qos::ExactlyOnce))), "\ta/# (QoS 2)");
+        assert_eq!(line("c", named(None)), "\ta/#");
+        let connack = PacketFact::Connack { session_present: true, reason: ReasonCode::SUCCESS };
+        assert_eq!(line("c", Fact::Sent(connack)), "Sending CONNACK to c (1, 0)");
         let identified = |packet_type| PacketFact::Identified {
             packet_type,
             packet_identifier: 1,

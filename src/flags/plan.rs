@@ -15,6 +15,11 @@ use std::{fs::File, path::Path, path::PathBuf, time::Duration};
 /// The Receive Maximum in CONNECT, unless a smaller message count or a property says otherwise.
 const RECEIVE_MAXIMUM: u32 = 20;
 
+/// How many QoS 2 messages a server may have in flight beyond that: as many as there are identifiers, bounded in bytes as
+/// before MQTT 5. mosquitto 2.0.11 counts each message as done twice, so it sends ever more, and its own clients end the
+/// connection then.
+const RECEIVE_EXCESS_MAX: u16 = u16::MAX;
+
 /// What a WebSocket is opened at, as mosquitto's clients do.
 const WEBSOCKET_PATH: &str = "/mqtt";
 
@@ -203,6 +208,7 @@ impl ClientPlan {
         let session = session::Config {
             connect,
             inflight_max: u16::try_from(inflight_max).unwrap_or(u16::MAX),
+            receive_excess_max: RECEIVE_EXCESS_MAX,
             trace: draft.general.debug,
             ..session::Config::default()
         };

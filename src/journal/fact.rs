@@ -52,7 +52,14 @@ pub enum PacketFact {
         /// How long the payload is, in bytes.
         payload_length: usize,
     },
-    /// A CONNACK or another packet with a Reason Code but no identifier.
+    /// A CONNACK.
+    Connack {
+        /// Whether an earlier session goes on.
+        session_present: bool,
+        /// Its Reason Code.
+        reason: ReasonCode,
+    },
+    /// Another packet with a Reason Code but no identifier.
     Result {
         /// Which packet.
         packet_type: PacketType,
@@ -70,6 +77,19 @@ pub enum PacketFact {
     },
     /// A packet of which nothing more is told.
     Other(PacketType),
+}
+
+/// A will in the words of a log line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WillFact {
+    /// Its topic.
+    pub topic: Text,
+    /// Its Quality of Service.
+    pub qos: Qos,
+    /// Whether it is to be retained.
+    pub retain: bool,
+    /// How long the payload is, in bytes.
+    pub payload_length: usize,
 }
 
 /// What happened.
@@ -111,6 +131,15 @@ pub enum Fact {
         port: u16,
         /// Why.
         reason: CloseReason,
+    },
+    /// Whether an accepted CONNECT brought a will, and which.
+    WillStated(Option<WillFact>),
+    /// A SUBSCRIBE, or without a QoS an UNSUBSCRIBE, names this filter.
+    FilterNamed {
+        /// The Topic Filter as the client wrote it.
+        filter: Text,
+        /// The QoS asked for.
+        qos: Option<Qos>,
     },
     /// A packet was received.
     Received(PacketFact),

@@ -2,7 +2,7 @@
 
 mod fact;
 
-pub use fact::{CloseReason, Fact, PacketFact, Severity};
+pub use fact::{CloseReason, Fact, PacketFact, Severity, WillFact};
 
 use crate::packet::Text;
 use crate::time::Time;

@@ -21,6 +21,10 @@ pub struct Config {
     pub queue_messages_max: usize,
     /// Bytes of messages accepted and not yet sent; default 16 MiB. One message always fits an empty queue.
     pub queue_bytes_max: usize,
+    /// How many QoS 2 messages beyond our Receive Maximum a server may have in flight before that ends the connection;
+    /// default 0, as [MQTT-3.3.4-9] demands. For servers that count wrongly, as mosquitto
+    /// 2.0 does; `receive_bytes_max` bounds what they may send all the same.
+    pub receive_excess_max: u16,
     /// Bytes of QoS 2 messages received and not yet released; default 64 MiB. One message always fits.
     pub receive_bytes_max: usize,
     /// The longest packet accepted from the server, in bytes, judged by its fixed header; default the protocol's
@@ -52,6 +56,7 @@ impl Default for Config {
             inflight_max: 20,
             queue_messages_max: 1_000,
             queue_bytes_max: 16 << 20,
+            receive_excess_max: 0,
             receive_bytes_max: 64 << 20,
             packet_bytes_max: VARIABLE_BYTE_INTEGER_MAX as usize + 5,
             ping_timeout: None,

@@ -38,7 +38,8 @@ pub enum SessionError {
     /// A PUBLISH without a topic, and with a Topic Alias that names none.
     #[error("topic alias is unknown")]
     TopicAliasUnknown,
-    /// More QoS 2 messages in flight than our Receive Maximum allows [MQTT-3.3.4-9].
+    /// More QoS 2 messages in flight than our Receive Maximum and
+    /// [`receive_excess_max`](super::Config::receive_excess_max) allow [MQTT-3.3.4-9].
     #[error("receive maximum exceeded")]
     ReceiveMaximumExceeded,
     /// QoS 2 messages that wait for their PUBREL exceed [`receive_bytes_max`](super::Config::receive_bytes_max).

@@ -344,7 +344,9 @@ impl Session {
         block: &Bytes,
     ) -> Result<(), SessionError> {
         if !self.received.is_repeated(identifier) {
-            if self.received.on_this_connection >= usize::from(self.receive_maximum) {
+            let in_flight_max =
+                usize::from(self.receive_maximum) + usize::from(self.config.receive_excess_max);
+            if self.received.on_this_connection >= in_flight_max {
                 return Err(SessionError::ReceiveMaximumExceeded);
             }
             let held = publish.topic.len() + publish.properties.wire().len() + publish.payload.len();

@@ -150,7 +150,7 @@ fn an_alias_also_works_in_qos_2(lab: &Lab) {
 
 #[test]
 fn max_topic_alias_is_told_and_0_forbids_them() {
-    let lab = Lab::with(|config| config.max_topic_alias = 0);
+    let lab = Lab::with(|config| config.listeners[0].max_topic_alias = 0);
     let client = lab.v5("a");
     let forbidden = two(TOPIC_ALIAS_MAXIMUM, 10);
     assert!(!client.connack.windows(3).any(|window| window == forbidden));

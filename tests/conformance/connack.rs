@@ -83,7 +83,7 @@ fn mqtt_3_2_2_21_server_keep_alive_is_told_when_it_differs() {
 fn mqtt_3_2_2_9_restrictions_are_told_at_their_places() {
     let lab = Lab::with(|config| {
         config.retain_available = false;
-        config.maximum_qos = culex::packet::Qos::AtLeastOnce;
+        config.listeners[0].maximum_qos = culex::packet::Qos::AtLeastOnce;
     });
     let told = [
         two(TOPIC_ALIAS_MAXIMUM, 10),

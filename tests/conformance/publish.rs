@@ -329,7 +329,7 @@ fn upgrade_outgoing_qos_delivers_with_the_qos_of_the_subscription() {
 
 #[test]
 fn mqtt_3_2_2_11_qos_above_the_maximum_is_0x9b() {
-    let lab = Lab::with(|config| config.maximum_qos = culex::packet::Qos::AtLeastOnce);
+    let lab = Lab::with(|config| config.listeners[0].maximum_qos = culex::packet::Qos::AtLeastOnce);
     let client = lab.v5("a");
     client.subscribe("t", 1);
     client.fails(publish(V5, "t", "x").qos(2, 1).bytes(), 0x9B);

@@ -89,6 +89,16 @@ fn more_unreleased_messages_than_our_receive_maximum_are_a_fault() {
 }
 
 #[test]
+fn a_tolerance_lets_a_server_exceed_our_receive_maximum_so_far_and_no_further() {
+    let mut config = Config { receive_excess_max: 1, ..v5() };
+    config.connect.properties = numbers(&[(PropertyIdentifier::ReceiveMaximum, 2)]);
+    let mut leash = Leash::connected(config);
+    leash.receive([publish(2, 1, "a"), publish(2, 2, "b"), publish(2, 3, "c")]).unwrap();
+    assert_eq!(leash.sent(), [pubrec(1), pubrec(2), pubrec(3)]);
+    assert_eq!(leash.receive([publish(2, 4, "d")]), Err(SessionError::ReceiveMaximumExceeded));
+}
+
+#[test]
 fn what_an_earlier_connection_left_unreleased_does_not_occupy_the_receive_maximum() {
     let mut config = durable();
     config.connect.properties = numbers(&[(PropertyIdentifier::ReceiveMaximum, 2)]);

@@ -81,7 +81,10 @@ impl World {
             max_inflight_messages: u16::try_from(random.between(1, 6)).unwrap(),
             max_queued_messages: if is_lossy { 3 } else { 0 },
             queue_qos0_messages: random.chance(1, 2),
-            max_topic_alias: u16::try_from(random.between(0, 3)).unwrap(),
+            listeners: vec![culex::broker::ListenerConfig {
+                max_topic_alias: u16::try_from(random.between(0, 3)).unwrap(),
+                ..culex::broker::ListenerConfig::default()
+            }],
             max_topic_alias_broker: u16::try_from(random.between(0, 3)).unwrap(),
             sys_interval: Duration::ZERO,
             ..culex::broker::Config::default()

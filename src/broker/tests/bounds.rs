@@ -1,7 +1,7 @@
 //! Slow readers, full queues, large packets: what is bounded, and what the others notice (contract section 5).
 
 use super::rig::{Peer, Rig, acknowledgement, identifier, properties, publish, qos, text};
-use crate::broker::Config;
+use crate::broker::{Config, ConnectionInfo, ListenerConfig};
 use crate::packet::{
     Connect, Disconnect, Packet, Property, PropertyIdentifier, ProtocolVersion, Publish, Qos, ReasonCode,
 };
@@ -22,6 +22,27 @@ fn publish_many(rig: &mut Rig, peer: Peer, level: Qos, count: u16) {
         if level == Qos::ExactlyOnce {
             rig.send(peer, &Packet::Pubrel(acknowledgement(number, ReasonCode::SUCCESS)));
         }
+    }
+}
+
+#[test]
+fn each_listener_has_a_maximum_qos_and_a_topic_alias_maximum_of_its_own() {
+    let strict =
+        ListenerConfig { maximum_qos: Qos::AtMostOnce, max_topic_alias: 0, ..ListenerConfig::default() };
+    let listeners = vec![ListenerConfig::default(), strict];
+    let mut rig = Rig::new(Config { listeners, ..Config::default() });
+    let version = ProtocolVersion::V5;
+    for (listener, highest, aliases) in [(0, None, Some(10)), (1, Some(0), None)] {
+        let info = ConnectionInfo { listener, ..ConnectionInfo::default() };
+        let peer = Peer { id: rig.broker.open(rig.now, info), version };
+        rig.send(peer, &Packet::Connect(Box::new(Connect { version, ..Connect::default() })));
+        let packets = rig.packets(peer);
+        let Packet::Connack(connack) = &packets[0] else { panic!("{packets:?}") };
+        let told = connack.properties.as_ref();
+        assert_eq!(told.number(PropertyIdentifier::MaximumQos), highest);
+        assert_eq!(told.number(PropertyIdentifier::TopicAliasMaximum), aliases);
+        rig.send(peer, &Packet::Publish(publish(Qos::AtLeastOnce, 1, "t", "x")));
+        assert_eq!(rig.take(peer).1, highest.is_some(), "listener {listener}");
     }
 }
 

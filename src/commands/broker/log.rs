@@ -47,7 +47,7 @@ impl Log {
         Ok(())
     }
 
-    /// Gathers one line of this kind, if it is wanted; `write` appends its text.
+    /// Gathers what `write` appends, if this kind is wanted; each line of it begins with the time.
     pub(super) fn gather(&self, kind: LogTypes, write: impl FnOnce(&mut String)) {
         let mut inner = self.lock();
         if inner.outputs.is_empty() || !inner.plan.types.contains(kind) {
@@ -55,7 +55,13 @@ impl Log {
         }
         let Inner { plan, gathered, .. } = &mut *inner;
         write_timestamp(gathered, plan);
+        let start = gathered.len();
         write(gathered);
+        if let Some(at) = gathered[start..].find('\n') {
+            let second = gathered.split_off(start + at + 1);
+            write_timestamp(gathered, plan);
+            gathered.push_str(&second);
+        }
         gathered.push('\n');
         if gathered.len() >= GATHERED_BYTES_MAX {
             inner.flush();

@@ -53,6 +53,8 @@ pub(super) struct Draft {
     pub(super) log_destinations: Option<Vec<LogDestination>>,
     pub(super) pid_file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
+    /// File and line of the option that is being applied.
+    pub(super) place: String,
     pub(super) is_per_listener: bool,
     pub(super) has_nagle: bool,
     pub(super) clientid_prefixes: Option<Text>,

@@ -110,6 +110,7 @@ fn read_into(draft: &mut Draft, file: &Path, depth: usize) -> Result<(), Configu
                 read_into(draft, &included, depth + 1)?;
             }
         } else {
+            draft.place = format!("{}:{line}", file.display());
             options::apply(draft, setting).map_err(at)?;
         }
     }

@@ -25,7 +25,7 @@ const OBSOLETE: [&str; 7] = [
     "websockets_log_level",
 ];
 
-/// Known, and without effect while nothing is persisted, or on how this broker works.
+/// Known, and without effect while nothing is persisted, or on how this broker works; a warning says so.
 const WITHOUT_EFFECT: [&str; 5] =
     ["autosave_interval", "autosave_on_changes", "persistence_file", "persistence_location", "log_facility"];
 
@@ -83,7 +83,10 @@ pub(super) fn apply(draft: &mut Draft, setting: Setting<'_>) -> Result {
         return apply(draft, setting);
     }
     if WITHOUT_EFFECT.contains(&name) {
-        return setting.text().map(|_| ());
+        setting.text()?;
+        let warning = format!("Warning: The {name} option has no effect ({}).", draft.place);
+        draft.warnings.push(warning);
+        return Ok(());
     }
     if OBSOLETE.contains(&name) {
         draft.warnings.push(format!("Warning: The {name} option is no longer available."));
@@ -134,12 +137,12 @@ const OPTIONS: [(&str, Apply); 43] = [
     ("max_inflight_messages", |d, s| set(&mut d.broker.max_inflight_messages, s.number(0..=U16))),
     ("max_keepalive", |d, s| set(&mut d.broker.max_keepalive, s.number(0..=U16))),
     ("max_packet_size", |d, s| set(&mut d.broker.max_packet_size, packet_size(s))),
-    ("max_qos", |d, s| set(&mut d.broker.maximum_qos, qos(s))),
+    ("max_qos", |d, s| set(&mut d.section().config.maximum_qos, qos(s))),
     ("max_queued_bytes", |d, s| set(&mut d.broker.max_queued_bytes, s.number(0..=SIZE))),
     ("max_queued_messages", |d, s| set(&mut d.broker.max_queued_messages, s.number(0..=SIZE))),
-    ("max_topic_alias", |d, s| set(&mut d.broker.max_topic_alias, s.number(0..=U16))),
+    ("max_topic_alias", |d, s| set(&mut d.section().config.max_topic_alias, s.number(0..=U16))),
     ("max_topic_alias_broker", |d, s| set(&mut d.broker.max_topic_alias_broker, s.number(0..=U16))),
-    ("maximum_qos", |d, s| set(&mut d.broker.maximum_qos, qos(s))),
+    ("maximum_qos", |d, s| set(&mut d.section().config.maximum_qos, qos(s))),
     ("message_size_limit", |d, s| set(&mut d.broker.message_size_limit, s.number(0..=268_435_455))),
     ("mount_point", |d, s| set(&mut d.section().config.mount_point, s.packet_text().map(Some))),
     ("per_listener_settings", |d, s| d.set_per_listener(s.flag()?)),

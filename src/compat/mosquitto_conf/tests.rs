@@ -131,14 +131,34 @@ fn limits_reach_the_broker() {
     assert_eq!((broker.max_keepalive, broker.max_inflight_messages, broker.max_inflight_bytes), (90, 5, 500));
     assert_eq!((broker.max_queued_messages, broker.max_queued_bytes), (7, 700));
     assert_eq!((broker.message_size_limit, broker.max_packet_size), (1000, 2000));
-    assert_eq!((broker.max_topic_alias, broker.max_topic_alias_broker), (3, 4));
-    assert_eq!(broker.maximum_qos, Qos::AtLeastOnce);
+    assert_eq!((broker.listeners[0].max_topic_alias, broker.max_topic_alias_broker), (3, 4));
+    assert_eq!(broker.listeners[0].maximum_qos, Qos::AtLeastOnce);
     assert_eq!(broker.persistent_client_expiration, Some(Duration::from_secs(2 * 24 * 3600)));
     assert_eq!((broker.retain_expiry_interval, broker.sys_interval), (60, Duration::ZERO));
     assert_eq!((broker.global_max_clients, broker.global_max_connections), (8, 0));
     assert!(broker.queue_qos0_messages && broker.upgrade_outgoing_qos && broker.allow_duplicate_messages);
     assert!(!broker.retain_available && !broker.check_retain_source);
     assert!(settings.default_listener.is_some_and(|listener| !listener.nodelay));
+}
+
+#[test]
+fn an_option_without_effect_is_warned_about_with_its_line() {
+    let warnings = read("\nlog_facility 5\nautosave_interval 30\n").unwrap().warnings;
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings[0].starts_with("Warning: The log_facility option has no effect ("), "{warnings:?}");
+    assert!(warnings[0].ends_with(":2).") && warnings[1].ends_with(":3)."), "{warnings:?}");
+    assert!(read("log_facility\n").is_err());
+}
+
+#[test]
+fn capabilities_can_differ_between_listeners() {
+    let settings =
+        read("listener 1884\nmax_qos 1\nlistener 1885\nmax_topic_alias 0\nmaximum_qos 0\n").unwrap();
+    let of = |index: usize| {
+        let listener = &settings.broker.listeners[index];
+        (listener.maximum_qos, listener.max_topic_alias)
+    };
+    assert_eq!((of(0), of(1)), ((Qos::AtLeastOnce, 10), (Qos::AtMostOnce, 0)));
 }
 
 #[test]

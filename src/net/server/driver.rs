@@ -38,6 +38,11 @@ pub trait Observer {
     /// A connection was given up before the broker saw it: its PROXY header, TLS or WebSocket handshake failed.
     fn handshake_failed(&mut self, _now: Time, _failure: &HandshakeFailure) {}
 
+    /// All events of a turn have been told and nothing has been sent yet: the moment to commit.
+    fn settle(&mut self, now: Time, broker: &mut Broker) {
+        let _ = (now, broker);
+    }
+
     /// The driver has done everything that was to be done; called after every turn.
     fn turn_over(&mut self) {}
 }
@@ -164,14 +169,22 @@ impl<O: Observer> Server<O> {
         if self.broker.poll_timeout().is_some_and(|due| due <= now) {
             self.broker.handle_timeout(now);
         }
+        // First, because an answer that is given at once has bytes to send.
+        self.tell_events(now);
+        self.observer.settle(now, &mut self.broker);
         self.transmit_all(now);
         self.acknowledge_unanswered();
-        while let Some(event) = self.broker.poll_event() {
-            self.observer.event(now, &mut self.broker, event);
-        }
+        // What was sent has facts of its own.
+        self.tell_events(now);
         self.observer.turn_over();
         self.drop_overdue(now);
         self.stop_until.is_some_and(|until| self.connections.is_empty() || until <= now)
+    }
+
+    fn tell_events(&mut self, now: Time) {
+        while let Some(event) = self.broker.poll_event() {
+            self.observer.event(now, &mut self.broker, event);
+        }
     }
 
     fn obey(&mut self, orders: Orders, now: Time) {
