@@ -6,9 +6,15 @@
 
 #[path = "interop/languages.rs"]
 mod languages;
+#[path = "interop/lines.rs"]
+mod lines;
 #[path = "interop/programs.rs"]
 mod programs;
+#[path = "interop/responders.rs"]
+mod responders;
 #[path = "interop/rumqttc.rs"]
 mod rumqttc;
 #[path = "interop/support.rs"]
 mod support;
+#[path = "interop/transports.rs"]
+mod transports;

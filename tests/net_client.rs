@@ -7,6 +7,10 @@ use culex::session::{Config, Event, Session};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+#[cfg(feature = "srv")]
+#[path = "support/name_server.rs"]
+mod name_server;
+
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
 async fn pair() -> (Client, TcpStream) {
@@ -104,4 +108,49 @@ async fn a_fault_of_the_servers_ends_the_transport() {
     assert!(matches!(error, ClientError::Session(_)), "{error}");
     assert!(!client.is_attached());
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+}
+
+/// SRV records lead to the first broker that takes the connection, the one of lowest priority number first.
+#[cfg(feature = "srv")]
+#[tokio::test]
+async fn brokers_are_found_by_their_srv_records() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // On another address the same port is free, and nobody listens there.
+    let records = vec![(1, 0, port, "127.0.0.2"), (2, 0, port, "127.0.0.1"), (3, 0, port, "127.0.0.1")];
+    let address = name_server::start("_mqtt._tcp.broker.example", records);
+    let target = |domain: &str| Target {
+        srv: Some(culex::net::srv::NameServers { addresses: vec![address] }),
+        ..Target::plain(Endpoint::Tcp { host: domain.to_owned(), port: 1 })
+    };
+    let stream = dial(&target("broker.example.")).await.unwrap();
+    let (_, peer) = listener.accept().unwrap();
+    assert!(matches!(stream, Stream::Tcp(stream) if stream.local_addr().unwrap() == peer));
+
+    let error = dial(&target("nowhere.example.")).await.unwrap_err();
+    assert!(culex::net::LookupError::is_in(&error), "{error}");
+}
+
+/// With TLS the service has another name.
+#[cfg(all(feature = "srv", feature = "tls"))]
+#[tokio::test]
+async fn secure_brokers_are_found_by_records_of_their_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = name_server::start("_secure-mqtt._tcp.broker.example", vec![(1, 0, port, "127.0.0.1")]);
+    let settings = culex::net::tls::TlsSettings::default();
+    let tls = culex::net::tls::TlsClient::new(&settings, &mut || Ok(String::new())).unwrap();
+    let target = Target {
+        srv: Some(culex::net::srv::NameServers { addresses: vec![address] }),
+        tls: Some(tls),
+        ..Target::plain(Endpoint::Tcp { host: "broker.example.".to_owned(), port: 1 })
+    };
+    let accept = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0];
+        stream.read_exact(&mut first).unwrap();
+        first[0]
+    });
+    assert!(dial(&target).await.is_err(), "nobody shakes hands");
+    assert_eq!(accept.join().unwrap(), 22, "a TLS handshake record");
 }

@@ -67,25 +67,79 @@ fn signed(params: &CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>
     Server { chain: vec![certificate.der().clone()], key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
 }
 
+/// The application protocol that the server agreed on, or its error.
+type Agreed = Result<Option<Vec<u8>>, String>;
+
 /// Shakes hands in memory; what the client says of it.
 fn handshake(settings: &TlsSettings, host: &str, server: Server) -> Result<(), String> {
-    let client = TlsClient::new(settings, &mut no_passphrase).map_err(|error| error.to_string())?;
+    handshake_with(settings, host, server, &[]).0
+}
+
+/// As [`handshake`], with a server that speaks these protocols; also what the server says of it: the protocol agreed on, or
+/// the error.
+fn handshake_with(
+    settings: &TlsSettings,
+    host: &str,
+    server: Server,
+    protocols: &[&[u8]],
+) -> (Result<(), String>, Agreed) {
+    let client = TlsClient::new(settings, &mut no_passphrase).unwrap();
     // Not `with_single_cert`, which refuses version 1 certificates.
     let key = rustls::crypto::ring::sign::any_supported_type(&server.key).unwrap();
     let certified = CertifiedKey::new(server.chain, key);
-    let config =
+    let mut config =
         rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let (near, far) = tokio::io::duplex(65_536);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let (near, _far) = tokio::join!(client.connect(host, near), acceptor.accept(far));
-        near.map(drop).map_err(|error| error.to_string())
+        let (near, far) = tokio::join!(client.connect(host, near), acceptor.accept(far));
+        let agreed = far.map(|stream| stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec));
+        (near.map(drop).map_err(|error| error.to_string()), agreed.map_err(|error| error.to_string()))
     })
+}
+
+/// Section 7: what the server hears when it is not trusted.
+#[test]
+fn the_alert_says_what_was_wrong() {
+    let folder = Folder::new("alerts");
+    let authority = authority();
+    let ca_file = Some(folder.file("ca.pem", &authority.pem()));
+    let settings = TlsSettings { ca_file, ..TlsSettings::default() };
+    let mut expired = parameters("x", &["broker.example"]);
+    expired.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let mut other = parameters("another authority", &[]);
+    other.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let stranger = CertifiedIssuer::self_signed(other, KeyPair::generate().unwrap()).unwrap();
+    let good = parameters("x", &["broker.example"]);
+    for (host, server, alert) in [
+        ("elsewhere", signed(&good, &authority), "BadCertificate"),
+        ("127.0.0.1", signed(&good, &authority), "BadCertificate"),
+        ("broker.example", signed(&expired, &authority), "CertificateExpired"),
+        ("broker.example", signed(&good, &stranger), "UnknownCA"),
+    ] {
+        let (_, heard) = handshake_with(&settings, host, server, &[]);
+        let heard = heard.unwrap_err();
+        assert!(heard.contains(alert), "{host}: {heard} and not {alert}");
+    }
+}
+
+#[test]
+fn an_application_protocol_is_agreed_on_or_the_handshake_fails() {
+    let folder = Folder::new("alpn");
+    let authority = authority();
+    let ca_file = Some(folder.file("ca.pem", &authority.pem()));
+    let settings = TlsSettings { ca_file, alpn: Some("mqtt".to_owned()), ..TlsSettings::default() };
+    let server = || signed(&parameters("x", &["broker.example"]), &authority);
+    let (near, far) = handshake_with(&settings, "broker.example", server(), &[b"http/1.1", b"mqtt"]);
+    assert_eq!((near, far), (Ok(()), Ok(Some(b"mqtt".to_vec()))));
+    let (near, _) = handshake_with(&settings, "broker.example", server(), &[b"http/1.1"]);
+    assert!(near.unwrap_err().contains("NoApplicationProtocol"));
 }
 
 #[test]

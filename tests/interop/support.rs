@@ -56,14 +56,39 @@ impl Broker {
         Self { port, _process: process, _stdin: stdin }
     }
 
-    /// Debian's mosquitto; it cannot bind port 0, so a port that was taken in between is tried again.
+    /// Ours with these lines of configuration for its one listener.
+    pub(crate) fn ours_with(options: &str) -> Self {
+        let file = scratch("culex.conf");
+        fs::write(&file, options).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_culex"))
+            .args(["broker", "-p", "0", "-c"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().expect("the broker prints its port");
+        Self { port, _process: Process(child), _stdin: None }
+    }
+
+    /// Debian's mosquitto as it comes.
     pub(crate) fn mosquitto() -> Option<Self> {
+        Self::mosquitto_with("")
+    }
+
+    /// Debian's mosquitto with these lines of configuration for its one listener; it cannot bind port 0, so a port that
+    /// was taken in between is tried again.
+    pub(crate) fn mosquitto_with(options: &str) -> Option<Self> {
         let program = program("mosquitto")?;
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let file = scratch("mosquitto.conf");
-            let text =
-                format!("listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\nuser root\n");
+            let text = format!(
+                "listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest stderr\nuser root\n{options}"
+            );
             fs::write(&file, text).unwrap();
             let mut child = Command::new(&program)
                 .arg("-c")
@@ -88,7 +113,8 @@ impl Broker {
     }
 }
 
-fn scratch(name: &str) -> PathBuf {
+/// A path of its own for a file of a test.
+pub(crate) fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}-{name}", std::process::id()))

@@ -58,7 +58,7 @@ pub struct TlsSettings {
 pub struct PreSharedKey {
     /// The identity that is sent, in the clear.
     pub identity: String,
-    /// The key, in hexadecimal digits; leading zero bytes do not count, as in mosquitto and its broker.
+    /// The key, in hexadecimal digits.
     pub key: String,
 }
 
@@ -116,6 +116,9 @@ pub enum TlsError {
     /// A pre-shared key that cannot be used, or that the server did not take.
     #[error("pre-shared key: {0}")]
     Psk(String),
+    /// The connection ended before there was an agreement; the server may not speak TLS at all.
+    #[error("the server ended the TLS handshake: {0}")]
+    Handshake(io::Error),
     /// What rustls refused, such as an unsupported key type.
     #[error("{0}")]
     Refused(#[from] rustls::Error),
@@ -199,8 +202,7 @@ impl TlsClient {
     ///
     /// # Errors
     ///
-    /// Whatever the stream returns, and `InvalidData` with a [`rustls::Error`] or [`TlsError::Psk`] inside for a failed
-    /// handshake; the alert has been sent then.
+    /// Those with a [`rustls::Error`] or a [`TlsError`] inside for a failed handshake; the alert has been sent then.
     pub async fn connect<S: Transport + 'static>(
         &self,
         host: &str,
@@ -210,7 +212,13 @@ impl TlsClient {
             Connector::Certificates(connector) => {
                 let name = ServerName::try_from(host.to_owned())
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-                Ok(Box::new(connector.connect(name, stream).await?))
+                match connector.connect(name, stream).await {
+                    Ok(stream) => Ok(Box::new(stream)),
+                    Err(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+                        Err(error)
+                    }
+                    Err(error) => Err(io::Error::other(TlsError::Handshake(error))),
+                }
             }
             #[cfg(feature = "psk")]
             Connector::PreSharedKey(context) => psk::connect(context, host, stream).await,

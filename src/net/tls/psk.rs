@@ -14,12 +14,15 @@ use tokio_openssl::SslStream;
 const CIPHERS: &str = "PSK:!kRSAPSK:!eNULL";
 
 impl PreSharedKey {
-    /// The key's bytes as a big number has them; `None` for what is not hexadecimal.
+    /// The key's bytes as mosquitto reads them, as a big number behind its leading `00` pairs; `None` for what is not
+    /// hexadecimal.
     fn bytes(&self) -> Option<Vec<u8>> {
+        let zeros = self.key.as_bytes().chunks(2).take_while(|pair| *pair == b"00").count();
         let digits = self.key.trim_start_matches('0');
         let padded = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
         let pairs = padded.as_bytes().chunks(2);
-        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+        let number = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        std::iter::repeat_n(Some(0), zeros).chain(number).collect()
     }
 }
 
@@ -71,7 +74,7 @@ fn build(psk: &PreSharedKey, settings: &TlsSettings) -> Result<Option<SslContext
 ///
 /// # Errors
 ///
-/// The stream's, and one that holds a [`TlsError::Psk`] for a failed handshake.
+/// One that holds a [`TlsError`].
 pub(super) async fn connect<S: Transport + 'static>(
     context: &SslContext,
     host: &str,
@@ -86,7 +89,11 @@ pub(super) async fn connect<S: Transport + 'static>(
     match Pin::new(&mut stream).connect().await {
         Ok(()) => Ok(Box::new(stream)),
         Err(error) if error.ssl_error().is_some() => Err(failed(&error)),
-        Err(error) => Err(error.into_io_error().unwrap_or_else(|error| failed(&error))),
+        Err(error) => {
+            let error =
+                error.into_io_error().map(TlsError::Handshake).unwrap_or_else(|error| refused(&error));
+            Err(io::Error::other(error))
+        }
     }
 }
 
@@ -95,9 +102,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_a_number() {
+    fn a_key_is_a_number_behind_pairs_of_zeros() {
         let bytes = |key: &str| PreSharedKey { identity: String::new(), key: key.to_owned() }.bytes();
-        assert_eq!(bytes("00ff01"), Some(vec![0xff, 0x01]));
+        assert_eq!(bytes("0000ff01"), Some(vec![0, 0, 0xff, 0x01]));
         assert_eq!(bytes("f01"), Some(vec![0x0f, 0x01]));
         assert_eq!(bytes("0"), Some(vec![]));
         assert_eq!(bytes("xy"), None);
