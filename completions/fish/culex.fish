@@ -29,6 +29,7 @@ complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messag
 complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
 complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request over an MQTT broker and print the reply'
 complete -c culex -n "__fish_culex_needs_command" -f -a "broker" -d 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
+complete -c culex -n "__fish_culex_needs_command" -f -a "bench" -d 'Load any MQTT broker and measure it'
 complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
 complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory'
@@ -278,6 +279,82 @@ complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-ephemeral -d 
 complete -c culex -n "__fish_culex_using_subcommand broker" -l until-eof -d 'End when the standard input does'
 complete -c culex -n "__fish_culex_using_subcommand broker" -l exec -d 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c culex -n "__fish_culex_using_subcommand bench" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s p -l port -d 'Port of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l unix -d 'Connect through this unix socket' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -s A -l bind -d 'Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l sndbuf -d 'Size of each socket\'s send buffer' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l rcvbuf -d 'Size of each socket\'s receive buffer' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l connect-timeout -d 'How long one connection may take to CONNACK' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l reconnect -d 'Make a lost connection again after this pause; else it stays away' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l id -d 'Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l id-prefix -d 'Client Identifiers made of this prefix and the index' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s u -l username -d 'User Names; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s P -l pw -d 'Passwords; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l credentials -d 'Take identifiers, names and passwords from this file: a line of id,user,password a client' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -s V -l protocol-version -d 'Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s k -l keepalive -d 'Keep Alive in seconds; 0 turns it off' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s x -d 'Session Expiry Interval in seconds (MQTT 5)' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l will-topic -d 'Topic of each client\'s Will Message; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l will-payload -d 'Payload of the will; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l groups -d 'Put clients into this many groups, the number of which is %g' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l start-index -d 'Index of the first client' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s c -l clients -d 'Publishers (in sub: subscribers, in conn: connections, in rr: requesters)' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l rate -d 'Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow, which is a closed loop' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l rate-per-client -d 'Messages a second of each publisher' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s I -l message-interval -d 'Milliseconds between two messages of each publisher' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l ramp -d 'Total rate that rises evenly and then stays: 0..100k/60s' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l stages -d 'Total rates one after the other: 10s@1k,30s@10k' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l arrival -d 'How messages are spread: uniform, poisson, or burst:N/1s, which is its own rate' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l max-lag -d 'Drop messages that could not be sent within this time, and count them, instead of letting them wait' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s W -l duration -d 'Measured time; in conn the time for which connections stay' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s L -l messages -d 'Total number of messages, which ends the load before its time does' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l warmup -d 'Load before the measured time, counted but not in the result; 1s by default, none with --messages' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l drain -d 'How long nothing may arrive at the end before what is missing is lost' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s R -l connect-rate -d 'Connections a second, also fractions' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s i -l connect-interval -d 'Milliseconds between two connections' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s t -l topic -d 'Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s q -l qos -d 'Quality of Service of the messages' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -s s -l size -d 'Size of the payload: 16, 1k, 16..512' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l compressible -d 'Share of the payload that compresses away, in percent' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s m -l message -d 'Payload; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s f -l file -d 'Payload from this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l lines -d 'Payloads from the lines of this file, round and round' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l stamp -d 'How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off' -r -f -a "auto\t'What suits the payload'
+full\t'24 bytes'
+seq\t'8 bytes'
+property\t'A User Property'
+off\t'Nothing'"
+complete -c culex -n "__fish_culex_using_subcommand bench" -s w -l window -l inflight -d 'Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l subs -d 'Subscribers in run, responders in rr; as many as publishers by default' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l filter -d 'Filter of each subscriber; a template, the topic\'s by default; repeat it for several' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l sub-qos -d 'Quality of Service of the subscriptions; that of the messages by default' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -l share -d 'Subscribe as members of this shared subscription; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-out -d 'One publisher whose messages go to this many subscribers' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-in -d 'All publishers\' messages go to this many subscribers' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l threads -d 'Event loops, each a thread; as many as there are processors by default' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
+duplicate\t''
+reorder\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -l embedded -d 'Run against a broker of our own, in this process, started for the run'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l no-nodelay -d 'Let the kernel gather small packets (Nagle\'s algorithm)'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l no-quickack -d 'Let the kernel delay acknowledgements, as ordinary clients do'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l no-clean -d 'Keep sessions (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
+complete -c culex -n "__fish_culex_using_subcommand bench" -s r -l retain -d 'Let the broker retain the messages'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no progress and no preflight'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

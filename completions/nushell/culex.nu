@@ -281,12 +281,106 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
   ]
 
+  def "nu-complete culex bench mode" [] {
+    [ "run" "pub" "sub" "conn" "rr" ]
+  }
+
+  def "nu-complete culex bench will_qos" [] {
+    [ "0" "1" "2" ]
+  }
+
+  def "nu-complete culex bench qos" [] {
+    [ "0" "1" "2" ]
+  }
+
+  def "nu-complete culex bench stamp" [] {
+    [ "auto" "full" "seq" "property" "off" ]
+  }
+
+  def "nu-complete culex bench sub_qos" [] {
+    [ "0" "1" "2" ]
+  }
+
+  def "nu-complete culex bench allow" [] {
+    [ "loss" "duplicate" "reorder" ]
+  }
+
+  # Load any MQTT broker and measure it
+  export extern "culex bench" [
+    --host(-h): string        # Host of the broker
+    --port(-p): string        # Port of the broker
+    --unix: path              # Connect through this unix socket
+    --embedded                # Run against a broker of our own, in this process, started for the run
+    --bind(-A): string        # Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas
+    --no-nodelay              # Let the kernel gather small packets (Nagle's algorithm)
+    --no-quickack             # Let the kernel delay acknowledgements, as ordinary clients do
+    --sndbuf: string          # Size of each socket's send buffer
+    --rcvbuf: string          # Size of each socket's receive buffer
+    --connect-timeout: string # How long one connection may take to CONNACK
+    --reconnect: string       # Make a lost connection again after this pause; else it stays away
+    --id: string              # Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first
+    --id-prefix: string       # Client Identifiers made of this prefix and the index
+    --username(-u): string    # User Names; a template
+    --pw(-P): string          # Passwords; a template
+    --credentials: path       # Take identifiers, names and passwords from this file: a line of id,user,password a client
+    --protocol-version(-V): string # Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)
+    --keepalive(-k): string   # Keep Alive in seconds; 0 turns it off
+    --no-clean                # Keep sessions (Clean Start 0)
+    -x: string                # Session Expiry Interval in seconds (MQTT 5)
+    --will-topic: string      # Topic of each client's Will Message; a template
+    --will-payload: string    # Payload of the will; a template
+    --will-qos: string@"nu-complete culex bench will_qos" # Quality of Service of the will
+    --will-retain             # Let the broker retain the will
+    --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
+    --groups: string          # Put clients into this many groups, the number of which is %g
+    --start-index: string     # Index of the first client
+    --clients(-c): string     # Publishers (in sub: subscribers, in conn: connections, in rr: requesters)
+    --rate: string            # Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow, which is a closed loop
+    --rate-per-client: string # Messages a second of each publisher
+    --message-interval(-I): string # Milliseconds between two messages of each publisher
+    --ramp: string            # Total rate that rises evenly and then stays: 0..100k/60s
+    --stages: string          # Total rates one after the other: 10s@1k,30s@10k
+    --closed                  # Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)
+    --arrival: string         # How messages are spread: uniform, poisson, or burst:N/1s, which is its own rate
+    --max-lag: string         # Drop messages that could not be sent within this time, and count them, instead of letting them wait
+    --duration(-W): string    # Measured time; in conn the time for which connections stay
+    --messages(-L): string    # Total number of messages, which ends the load before its time does
+    --warmup: string          # Load before the measured time, counted but not in the result; 1s by default, none with --messages
+    --drain: string           # How long nothing may arrive at the end before what is missing is lost
+    --connect-rate(-R): string # Connections a second, also fractions
+    --connect-interval(-i): string # Milliseconds between two connections
+    --topic(-t): string       # Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign
+    --qos(-q): string@"nu-complete culex bench qos" # Quality of Service of the messages
+    --retain(-r)              # Let the broker retain the messages
+    --size(-s): string        # Size of the payload: 16, 1k, 16..512
+    --compressible: string    # Share of the payload that compresses away, in percent
+    --message(-m): string     # Payload; a template
+    --file(-f): path          # Payload from this file
+    --lines: path             # Payloads from the lines of this file, round and round
+    --stamp: string@"nu-complete culex bench stamp" # How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off
+    --window(-w): string      # Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
+    --inflight: string        # Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
+    --subs: string            # Subscribers in run, responders in rr; as many as publishers by default
+    --filter: string          # Filter of each subscriber; a template, the topic's by default; repeat it for several
+    --sub-qos: string@"nu-complete culex bench sub_qos" # Quality of Service of the subscriptions; that of the messages by default
+    --share: string           # Subscribe as members of this shared subscription; a template
+    --fan-out: string         # One publisher whose messages go to this many subscribers
+    --fan-in: string          # All publishers' messages go to this many subscribers
+    --threads: string         # Event loops, each a thread; as many as there are processors by default
+    --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
+    --allow: string@"nu-complete culex bench allow" # Do not count these against the run: loss, duplicate, reorder
+    --quiet                   # Print no progress and no preflight
+    --help                    # Print this help
+    --version                 # Print the version
+    mode?: string@"nu-complete culex bench mode" # What to do
+  ]
+
   def "nu-complete culex completions shell" [] {
     [ "bash" "elvish" "fish" "nushell" "powershell" "zsh" ]
   }
 
   def "nu-complete culex completions program" [] {
-    [ "culex" "culex-broker" "culex-pub" "culex-sub" "culex-rr" ]
+    [ "culex" "culex-bench" "culex-broker" "culex-pub" "culex-sub" "culex-rr" ]
   }
 
   # Print a shell's completion script

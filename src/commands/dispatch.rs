@@ -18,7 +18,7 @@ struct Tool {
     run: Run,
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: &[Tool] = &[
     Tool {
         word: "pub",
         name: "culex-pub",
@@ -46,6 +46,14 @@ const TOOLS: [Tool; 7] = [
         mosquitto_name: "mosquitto",
         about: "serve as a broker, also for the time of one command (--exec)",
         run: |argv| broker::run(argv),
+    },
+    #[cfg(feature = "bench")]
+    Tool {
+        word: "bench",
+        name: "culex-bench",
+        mosquitto_name: "",
+        about: "load a broker and measure it",
+        run: |argv| super::bench::run(argv),
     },
     Tool {
         word: "completions",
@@ -104,7 +112,7 @@ fn answer(word: &OsStr) -> ExitCode {
             return ExitCode::FAILURE;
         }
         _ => {
-            let words = TOOLS.map(|tool| tool.word).join(", ");
+            let words = TOOLS.iter().map(|tool| tool.word).collect::<Vec<_>>().join(", ");
             complain(&format!(
                 "Error: Unknown command '{}'.\n\nThe commands are {words}; 'culex --help' tells more.\n",
                 word.to_string_lossy()
@@ -122,7 +130,7 @@ fn help() -> String {
     let mut text =
         "MQTT from the shell, in tests and under load\n\nUsage: culex <command> [options]\n\nCommands:\n"
             .to_owned();
-    for Tool { word, about, .. } in &TOOLS {
+    for Tool { word, about, .. } in TOOLS {
         text.push_str(&format!("  {word:13}{about}\n"));
     }
     text.push_str("\n'culex <command> --help' explains a command. Called by the name of a program\n(culex-pub, mosquitto_pub ...), for instance through a link, culex is that program.\n");

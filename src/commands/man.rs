@@ -19,11 +19,17 @@ struct Addition {
     sections: &'static [&'static str],
 }
 
-const ADDITIONS: [Addition; 5] = [
+const ADDITIONS: &[Addition] = &[
     Addition {
         program: "culex",
         synopsis: ".B culex\n.I command\n[\\fIarguments\\fR]\n",
         sections: &[include_str!("man/culex.roff")],
+    },
+    #[cfg(feature = "bench")]
+    Addition {
+        program: "culex-bench",
+        synopsis: ".B culex\\-bench\n[\\fImode\\fR]\n[\\fIoptions\\fR]\n",
+        sections: &[include_str!("man/culex-bench.roff"), SEE_ALSO],
     },
     Addition {
         program: "culex-broker",
@@ -83,7 +89,7 @@ fn write_all(directory: &Path) -> io::Result<()> {
 /// None in practice: the pages are written to memory.
 pub fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut pages = vec![(FORMATS.0.to_owned(), FORMATS.1.as_bytes().to_vec())];
-    for addition in &ADDITIONS {
+    for addition in ADDITIONS {
         let Some(command) = programs::program(addition.program) else { continue };
         pages.push((format!("{}.1", addition.program), page(command, addition)?));
     }
@@ -127,7 +133,7 @@ mod tests {
     #[test]
     fn every_program_has_its_page() {
         for program in programs::PROGRAMS {
-            assert!(ADDITIONS.iter().any(|addition| addition.program == program), "{program}");
+            assert!(ADDITIONS.iter().any(|addition| addition.program == *program), "{program}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! One file a program: plan, run, status.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod broker;
 pub mod completions;
 pub mod dispatch;

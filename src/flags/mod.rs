@@ -4,6 +4,8 @@
 //! by the walker of `compat`, because mosquitto stops at the first fault from left to right and some options act when
 //! they are seen. [`plan`] turns a checked [`Draft`] into the configurations of the rooms to the left.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod broker;
 mod connection;
 mod general;
@@ -17,6 +19,8 @@ mod tls;
 mod value;
 mod will;
 
+#[cfg(feature = "bench")]
+pub use bench::Bench;
 pub use broker::{Broker, EnvironmentForm};
 pub use connection::{Connection, PropertyLists};
 pub use general::General;

@@ -7,13 +7,23 @@ use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParse
 pub const SHELLS: [&str; 6] = ["bash", "elvish", "fish", "nushell", "powershell", "zsh"];
 
 /// The programs that have a name of their own, and so completions and a man page each.
-pub const PROGRAMS: [&str; 5] = ["culex", "culex-broker", "culex-pub", "culex-sub", "culex-rr"];
+pub const PROGRAMS: &[&str] = &[
+    "culex",
+    #[cfg(feature = "bench")]
+    "culex-bench",
+    "culex-broker",
+    "culex-pub",
+    "culex-sub",
+    "culex-rr",
+];
 
 /// The declarations of the program of that name; `None` for a name that is not in [`PROGRAMS`].
 #[must_use]
 pub fn program(name: &str) -> Option<Command> {
     Some(match name {
         "culex" => culex(),
+        #[cfg(feature = "bench")]
+        "culex-bench" => super::Bench::command(),
         "culex-broker" => Broker::command(),
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
@@ -25,7 +35,7 @@ pub fn program(name: &str) -> Option<Command> {
 /// `culex`, which has the other programs as its subcommands.
 #[must_use]
 pub fn culex() -> Command {
-    Command::new("culex")
+    let command = Command::new("culex")
         .about("MQTT from the shell, in tests and under load")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
@@ -34,10 +44,10 @@ pub fn culex() -> Command {
         .subcommand(Tool::Publish.command().name("pub"))
         .subcommand(Tool::Subscribe.command().name("sub"))
         .subcommand(Tool::Request.command().name("rr"))
-        .subcommand(Broker::command().name("broker"))
-        .subcommand(completions())
-        .subcommand(man())
-        .subcommand(links())
+        .subcommand(Broker::command().name("broker"));
+    #[cfg(feature = "bench")]
+    let command = command.subcommand(super::Bench::command().name("bench"));
+    command.subcommand(completions()).subcommand(man()).subcommand(links())
 }
 
 /// `culex completions SHELL [PROGRAM]`.
@@ -55,7 +65,7 @@ pub fn completions() -> Command {
             Arg::new("program")
                 .help("Program that the script completes")
                 .default_value("culex")
-                .value_parser(PossibleValuesParser::new(PROGRAMS)),
+                .value_parser(PossibleValuesParser::new(PROGRAMS.iter().copied())),
         )
 }
 
@@ -89,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_declaration_is_sound_to_clap() {
-        for name in PROGRAMS {
+        for &name in PROGRAMS {
             program(name).unwrap().debug_assert();
         }
         assert!(program("culex-").is_none());

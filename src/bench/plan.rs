@@ -1,0 +1,373 @@
+//! What a run is to do: the flags as they are meant, checked once.
+
+use super::payload::{Payload, StampForm};
+use super::schedule::{Profile, Schedule};
+use super::template::{Context, Template};
+use crate::net::tls::TlsSettings;
+use crate::packet::{Connect, Properties, Qos, SubscriptionOptions, Text, Will};
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What kind of run it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Publishers and subscribers in one process.
+    Run,
+    /// Publishers alone.
+    Publish,
+    /// Subscribers alone, which receive what others publish.
+    Subscribe,
+    /// Connections that only stay.
+    Connect,
+    /// Requests and their replies.
+    Request,
+}
+
+impl Mode {
+    /// The word of the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Publish => "pub",
+            Self::Subscribe => "sub",
+            Self::Connect => "conn",
+            Self::Request => "rr",
+        }
+    }
+}
+
+/// Where the broker is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Address {
+    /// Host name or address, and port.
+    Tcp(String, u16),
+    /// The path of a unix domain socket.
+    Unix(PathBuf),
+}
+
+/// What lies between MQTT and the socket.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// TLS; its files are read before the first connection.
+    pub tls: Option<TlsSettings>,
+    /// WebSocket, at this path.
+    pub websocket: Option<String>,
+}
+
+/// How connections are made.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// Where to.
+    pub address: Address,
+    /// What lies over the socket.
+    pub layers: Layers,
+    /// Local addresses, taken in turn; empty for the system's choice.
+    pub sources: Vec<IpAddr>,
+    /// Send small packets at once (`TCP_NODELAY`).
+    pub nodelay: bool,
+    /// Ask the kernel to acknowledge at once what was read.
+    pub quickack: bool,
+    /// Size of the socket's send buffer in bytes; the system's by default.
+    pub send_buffer: Option<usize>,
+    /// Size of the socket's receive buffer in bytes; the system's by default.
+    pub receive_buffer: Option<usize>,
+}
+
+/// One line of the file of credentials.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Credentials {
+    /// Client Identifier; empty for that of the template.
+    pub id: String,
+    /// User Name.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+}
+
+/// As whom clients connect.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Client Identifiers.
+    pub id: Template,
+    /// User Names.
+    pub user: Option<Template>,
+    /// Passwords.
+    pub password: Option<Template>,
+    /// Taken in turn by the index of the client; goes before the templates.
+    pub credentials: Vec<Credentials>,
+    /// Version, Clean Start, Keep Alive, properties; the will's topic and payload are templates.
+    pub connect: Connect,
+    /// Topic and payload of the will.
+    pub will: Option<(Template, Template)>,
+    /// How many clients share a group.
+    pub groups: u32,
+    /// `%h`.
+    pub host: String,
+    /// Index of the first client of this load.
+    pub start_index: u32,
+}
+
+/// How much is sent, and when.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// When each message is due; `None` sends as fast as broker and window allow, each message when the last one of the
+    /// window is acknowledged.
+    pub schedule: Option<Schedule>,
+    /// Messages of the whole load, warm-up included; no limit by default.
+    pub messages: Option<u64>,
+    /// Load that is counted, but not in the result.
+    pub warm_up: Duration,
+    /// What the result is about.
+    pub duration: Duration,
+    /// How long nothing may arrive before what is missing counts as lost.
+    pub drain: Duration,
+    /// Messages later than this are not sent but counted.
+    pub lag_max: Option<Duration>,
+    /// Connections a second; as fast as they are accepted by default.
+    pub connect_rate: Option<f64>,
+    /// How long one connection may take to CONNACK.
+    pub connect_timeout: Duration,
+    /// How long a lost connection waits before it is made again; never again by default.
+    pub reconnect: Option<Duration>,
+}
+
+/// What is published.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Where to.
+    pub topic: Template,
+    /// Quality of Service.
+    pub qos: Qos,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The properties of each PUBLISH.
+    pub properties: Properties,
+    /// What it carries.
+    pub payload: Payload,
+    /// How it is marked.
+    pub stamp: StampForm,
+    /// Messages of QoS 1 and 2 in flight for each client; 0 for the server's Receive Maximum.
+    pub window: u16,
+}
+
+/// What is subscribed to.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The filters of each client.
+    pub filters: Vec<Template>,
+    /// Their options.
+    pub options: SubscriptionOptions,
+    /// The properties of each SUBSCRIBE.
+    pub properties: Properties,
+    /// Name of the shared subscription's group.
+    pub share: Option<Template>,
+    /// Messages a second that one subscriber reads at most.
+    pub slow: Option<f64>,
+}
+
+/// A whole run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What kind.
+    pub mode: Mode,
+    /// How connections are made.
+    pub transport: Transport,
+    /// As whom.
+    pub identity: Identity,
+    /// Publishers of the whole load; requesters in [`Mode::Request`].
+    pub publishers: u32,
+    /// Subscribers of the whole load; responders in [`Mode::Request`].
+    pub subscribers: u32,
+    /// How much.
+    pub load: Load,
+    /// What is published.
+    pub message: Message,
+    /// What is subscribed to.
+    pub subscription: Subscription,
+    /// Event loops, each a thread.
+    pub threads: usize,
+    /// This part of the load, of how many.
+    pub segment: (u32, u32),
+    /// The run, 24 bits.
+    pub run: u32,
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Publishes.
+    Publisher,
+    /// Subscribes.
+    Subscriber,
+    /// Publishes requests and subscribes to their replies.
+    Requester,
+    /// Answers requests.
+    Responder,
+    /// Nothing.
+    Idle,
+}
+
+impl Role {
+    /// Whether it sends by the schedule.
+    #[must_use]
+    pub const fn publishes(self) -> bool {
+        matches!(self, Self::Publisher | Self::Requester)
+    }
+
+    /// Whether it takes messages.
+    #[must_use]
+    pub const fn subscribes(self) -> bool {
+        matches!(self, Self::Subscriber | Self::Requester | Self::Responder)
+    }
+}
+
+/// A client of the whole load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Member {
+    /// Its index among all clients, publishers first.
+    pub client: u32,
+    /// Its index among those of its role.
+    pub index: u32,
+    /// What it does.
+    pub role: Role,
+}
+
+impl Plan {
+    /// Clients of the whole load.
+    #[must_use]
+    pub const fn clients(&self) -> u32 {
+        self.publishers + self.subscribers
+    }
+
+    /// The clients of this segment, in the order in which they connect: subscribers first, which must be there before
+    /// the first message.
+    pub fn members(&self) -> impl Iterator<Item = Member> + Clone + use<> {
+        let (mode, publishers, subscribers) = (self.mode, self.publishers, self.subscribers);
+        let (segment, segments) = self.segment;
+        let receivers = (0..subscribers).map(move |index| Member {
+            client: publishers + index,
+            index,
+            role: if mode == Mode::Request { Role::Responder } else { Role::Subscriber },
+        });
+        let senders = (0..publishers).map(move |index| Member {
+            client: index,
+            index,
+            role: match mode {
+                Mode::Connect => Role::Idle,
+                Mode::Request => Role::Requester,
+                _ => Role::Publisher,
+            },
+        });
+        receivers.chain(senders).filter(move |member| member.index % segments.max(1) == segment)
+    }
+
+    /// The group of a client.
+    #[must_use]
+    pub const fn group(&self, index: u32) -> u32 {
+        if self.identity.groups == 0 { 0 } else { index % self.identity.groups }
+    }
+
+    /// The CONNECT of a client.
+    #[must_use]
+    pub fn connect(&self, member: Member) -> Connect {
+        let mut connect = self.identity.connect.clone();
+        let number = member.client + self.identity.start_index;
+        let mut context = self.context(member, "", "");
+        context.index = number;
+        let all = &self.identity.credentials;
+        let row = (!all.is_empty()).then(|| &all[number as usize % all.len()]);
+        let render =
+            |template: &Option<Template>| template.as_ref().map(|template| template.render(&context));
+        let user = row.and_then(|row| row.user.clone()).or_else(|| render(&self.identity.user));
+        let password = row.and_then(|row| row.password.clone()).or_else(|| render(&self.identity.password));
+        let own_id = row.map(|row| row.id.clone()).filter(|id| !id.is_empty());
+        let id = own_id.unwrap_or_else(|| self.identity.id.render(&context));
+        if let (Some(will), Some((topic, payload))) = (&mut connect.will, &self.identity.will) {
+            let context = Context { client: &id, user: user.as_deref().unwrap_or_default(), ..context };
+            *will = Will {
+                topic: Text::new(topic.render(&context)).unwrap_or(Text::EMPTY),
+                payload: payload.render(&context).into(),
+                ..will.clone()
+            };
+        }
+        connect.client_identifier = Text::new(id).unwrap_or(Text::EMPTY);
+        connect.user_name = user.and_then(|user| Text::new(user).ok());
+        connect.password = password.map(Bytes::from);
+        connect
+    }
+
+    /// What templates of topics and payloads see of a client.
+    #[must_use]
+    pub fn context<'a>(&'a self, member: Member, client: &'a str, user: &'a str) -> Context<'a> {
+        Context {
+            index: member.index + self.identity.start_index,
+            group: self.group(member.index),
+            client,
+            user,
+            host: &self.identity.host,
+            sequence: 0,
+        }
+    }
+
+    /// The topic of a publisher, where it is the same for all its messages.
+    #[must_use]
+    pub fn topic(&self, member: Member) -> String {
+        let connect = self.connect(member);
+        let user = connect.user_name.as_deref().unwrap_or_default();
+        self.message.topic.render(&self.context(member, &connect.client_identifier, user))
+    }
+
+    /// The filters of a subscriber without the shared subscription's prefix.
+    #[must_use]
+    pub fn filters(&self, member: Member) -> Vec<String> {
+        let connect = self.connect(member);
+        let user = connect.user_name.as_deref().unwrap_or_default();
+        let context = self.context(member, &connect.client_identifier, user);
+        self.subscription.filters.iter().map(|filter| filter.render(&context)).collect()
+    }
+
+    /// The name of the shared subscription that a subscriber is a member of.
+    #[must_use]
+    pub fn share(&self, member: Member) -> Option<String> {
+        let context = self.context(member, "", "");
+        self.subscription.share.as_ref().map(|share| share.render(&context))
+    }
+
+    /// Where the reply to a request of `topic` comes.
+    #[must_use]
+    pub fn response_topic(topic: &str) -> String {
+        format!("{topic}/response")
+    }
+
+    /// Nanoseconds of load, warm-up included; `u64::MAX` when only the number of messages ends it.
+    #[must_use]
+    pub fn load_nanos(&self) -> u64 {
+        let length = self.load.warm_up.saturating_add(self.load.duration);
+        u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds of warm-up.
+    #[must_use]
+    pub fn warm_up_nanos(&self) -> u64 {
+        u64::try_from(self.load.warm_up.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Messages a second that are asked for on average while it is measured; `None` without a schedule.
+    #[must_use]
+    pub fn rate_asked(&self) -> Option<f64> {
+        let schedule = self.load.schedule.as_ref()?;
+        let from = self.load.warm_up.as_secs_f64();
+        let length = self.load.duration.as_secs_f64();
+        let due = schedule.profile.count_until(from + length) - schedule.profile.count_until(from);
+        (length > 0.0).then(|| due / length)
+    }
+}
+
+/// A rate that never changes, for the whole load.
+#[must_use]
+pub fn constant(rate: f64, publishers: u32) -> Schedule {
+    Schedule { profile: Profile::constant(rate), arrival: super::schedule::Arrival::Uniform, publishers }
+}

@@ -1,0 +1,290 @@
+//! Connect, warm up, measure, drain, close.
+
+use super::collect::Collected;
+use crate::bench::machine;
+use crate::bench::plan::Mode;
+use crate::bench::result::{Phase, Phases, RunResult};
+use crate::bench::worker::shared::{Report, Shared, Standing};
+use crate::packet::Qos;
+use mio::Waker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// How often the coordinator looks where things stand.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// From the moment that all clients are ready to the first due time, in nanoseconds: long enough to tell all workers.
+const LEAD: u64 = 5_000_000;
+
+/// Workers send what was due for this long behind the end, in nanoseconds.
+const GRACE: u64 = 110_000_000;
+
+/// Breaks a run off; may be set from a signal handler's thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// A stop over a flag that somebody else sets.
+    #[must_use]
+    pub const fn of(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+
+    /// Breaks the run off: what was measured until then stands.
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Where a run stands, several times a second.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// The phase.
+    pub phase: Phase,
+    /// Seconds since the phase began.
+    pub elapsed: f64,
+    /// Seconds that it takes; `None` where that depends on what happens.
+    pub length: Option<f64>,
+    /// Clients of this segment.
+    pub clients: u32,
+    /// Those that are connected and subscribed.
+    pub ready: u32,
+    /// Those that could not connect.
+    pub failed: u32,
+    /// Messages written, acknowledged and read since the start, the warm-up's among them.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acked: u64,
+    /// Read, each message once for each receiver.
+    pub received: u64,
+    /// Deliveries that what was sent must bring.
+    pub expected: u64,
+    /// Median, 99th percentile and maximum of the last whole second's latencies in microseconds.
+    pub latency_us: (u64, u64, u64),
+}
+
+/// Leads the workers through the phases.
+pub(super) struct Coordinator {
+    shared: Arc<Shared>,
+    wakers: Vec<Waker>,
+    reports: Receiver<Report>,
+    collected: Collected,
+    clients: u32,
+    phases: Phases,
+    started_ns: u64,
+    resident_before: u64,
+    resident_connected: u64,
+    interrupted: bool,
+}
+
+impl Coordinator {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        wakers: Vec<Waker>,
+        reports: Receiver<Report>,
+        resident_before: u64,
+    ) -> Self {
+        let clients = u32::try_from(shared.plan.members().count()).unwrap_or(u32::MAX);
+        Self {
+            shared,
+            wakers,
+            reports,
+            collected: Collected::default(),
+            clients,
+            phases: Phases::default(),
+            started_ns: 0,
+            resident_before,
+            resident_connected: 0,
+            interrupted: false,
+        }
+    }
+
+    pub(super) fn lead(mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> RunResult {
+        let stolen_before = machine::stolen_ticks();
+        self.connect(stop, watch);
+        if !self.interrupted && self.shared.standing().ready > 0 {
+            self.load(stop, watch);
+            self.drain(stop, watch);
+        }
+        self.close();
+        let stolen = machine::stolen_ticks();
+        let steal = (stolen.0 - stolen_before.0, stolen.1 - stolen_before.1);
+        self.phases.warmup_s =
+            seconds(self.shared.measure_from.load(Relaxed).min(self.shared.load_end.load(Relaxed)));
+        self.collected.into_result(
+            &self.shared,
+            &super::collect::Run {
+                phases: self.phases,
+                clients: self.clients,
+                started_ns: self.started_ns,
+                resident_before: self.resident_before,
+                resident: self.resident_connected,
+                steal,
+                interrupted: self.interrupted,
+            },
+        )
+    }
+
+    fn connect(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
+        let began = self.shared.connect_from;
+        loop {
+            self.take_reports();
+            let standing = self.shared.standing();
+            watch(&self.live(Phase::Connect, began, None, &standing));
+            if standing.ready + standing.failed >= self.clients {
+                break;
+            }
+            if stop.is_set() {
+                self.interrupted = true;
+                break;
+            }
+        }
+        let (now, last) = (self.now(), self.shared.standing().connected_at);
+        self.phases.connect_s = seconds(last.saturating_sub(began));
+        self.phases.subscribe_s = seconds(now.saturating_sub(last.max(began)));
+        self.resident_connected = machine::resident_bytes();
+    }
+
+    fn load(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
+        let start = self.now() + LEAD;
+        self.started_ns = wall_clock_nanos() + LEAD;
+        self.shared.start_at.store(start, Relaxed);
+        self.wake();
+        loop {
+            self.take_reports();
+            let standing = self.shared.standing();
+            let since = self.now().saturating_sub(start);
+            let (from, end) = (self.shared.measure_from.load(Relaxed), self.shared.load_end.load(Relaxed));
+            let live = if since < from {
+                self.live(Phase::Warmup, start, Some(seconds(from)), &standing)
+            } else {
+                let length = (end < u64::MAX).then(|| seconds(end.saturating_sub(from)));
+                self.live(Phase::Measure, start + from, length, &standing)
+            };
+            watch(&live);
+            let is_all_sent = since > 0 && standing.sending == 0 && self.sends_by_count();
+            if since >= end {
+                break;
+            }
+            if is_all_sent || stop.is_set() {
+                self.interrupted = !is_all_sent;
+                self.shared.load_end.store(since.min(end), Relaxed);
+                self.wake();
+                break;
+            }
+        }
+        let (from, end) = (self.shared.measure_from.load(Relaxed), self.shared.load_end.load(Relaxed));
+        self.phases.measure_s = seconds(end.saturating_sub(from));
+    }
+
+    /// Whether the number of messages ends the load, and all of them have a sender that has begun.
+    fn sends_by_count(&self) -> bool {
+        let plan = &self.shared.plan;
+        plan.load.messages.is_some() && self.shared.standing().sent > 0
+    }
+
+    /// Waits until everything has arrived that can, or nothing more does.
+    fn drain(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
+        let began = self.now();
+        let patience = u64::try_from(self.shared.plan.load.drain.as_nanos()).unwrap_or(u64::MAX);
+        let start = self.shared.start_at.load(Relaxed);
+        let mut last = (self.shared.standing(), began);
+        loop {
+            self.take_reports();
+            let (standing, now) = (self.shared.standing(), self.now());
+            watch(&self.live(Phase::Drain, began, None, &standing));
+            if standing != last.0 {
+                last = (standing, now);
+            }
+            let has_sent = standing.sending == 0 || now > start + self.shared.load_end.load(Relaxed) + GRACE;
+            if has_sent && self.is_complete(&standing) {
+                break;
+            }
+            if now - last.1 > patience || (stop.is_set() && !self.interrupted) {
+                self.interrupted |= stop.is_set();
+                break;
+            }
+        }
+        self.phases.drain_s = seconds(self.now() - began);
+    }
+
+    fn is_complete(&self, standing: &Standing) -> bool {
+        let plan = &self.shared.plan;
+        let is_acknowledged = plan.message.qos == Qos::AtMostOnce || standing.acked >= standing.sent;
+        match plan.mode {
+            Mode::Connect => true,
+            // Nobody knows how much others still send.
+            Mode::Subscribe => false,
+            Mode::Publish => is_acknowledged,
+            Mode::Run | Mode::Request => is_acknowledged && standing.received >= standing.expected,
+        }
+    }
+
+    fn close(&mut self) {
+        self.shared.close.store(true, Relaxed);
+        self.wake();
+        while self.collected.done() < self.wakers.len() {
+            match self.reports.recv() {
+                Ok(report) => self.collected.take(report),
+                // A worker that has failed tells its error when it is joined.
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Takes what the workers tell, waiting for it a moment.
+    fn take_reports(&mut self) {
+        match self.reports.recv_timeout(LOOK) {
+            Ok(report) => {
+                self.collected.take(report);
+                while let Ok(report) = self.reports.try_recv() {
+                    self.collected.take(report);
+                }
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+    }
+
+    fn live(&self, phase: Phase, began: u64, length: Option<f64>, standing: &Standing) -> Live {
+        Live {
+            phase,
+            elapsed: seconds(self.now().saturating_sub(began)),
+            length,
+            clients: self.clients,
+            ready: standing.ready,
+            failed: standing.failed,
+            sent: standing.sent,
+            acked: standing.acked,
+            received: standing.received,
+            expected: standing.expected,
+            latency_us: self.collected.last_second(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.shared.clock.now().as_nanos()
+    }
+
+    fn wake(&self) {
+        for waker in &self.wakers {
+            // A worker that has failed cannot be woken.
+            let _ = waker.wake();
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // far below what an f64 holds
+pub(super) fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+fn wall_clock_nanos() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,327 @@
+//! The load generator's own flags: what a fleet needs, where a single client has other letters.
+
+mod error;
+mod layout;
+pub mod plan;
+#[cfg(test)]
+mod preflight_tests;
+mod value;
+
+pub use error::BenchError;
+pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
+
+use clap::{Args, Parser, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum ModeWord {
+    /// Publishers and subscribers in this process, with latencies end to end
+    #[default]
+    Run,
+    /// Publishers alone
+    Pub,
+    /// Subscribers alone, for what others publish
+    Sub,
+    /// Connections that only stay
+    Conn,
+    /// Requests and their replies, with round trips
+    Rr,
+}
+
+/// Load any MQTT broker and measure it
+///
+/// Without a single option: 10 publishers to 10 subscribers, 1,000 messages a second in total, for 10 seconds.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(
+    name = "culex-bench",
+    args_override_self = true,
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Bench {
+    /// What to do
+    #[arg(value_enum, default_value = "run")]
+    pub mode: ModeWord,
+    /// Where the broker is, and how to get there.
+    #[command(flatten)]
+    pub connection: BenchConnection,
+    /// As whom.
+    #[command(flatten)]
+    pub identity: BenchIdentity,
+    /// How much.
+    #[command(flatten)]
+    pub load: BenchLoad,
+    /// What is published.
+    #[command(flatten)]
+    pub message: BenchMessage,
+    /// What is subscribed to.
+    #[command(flatten)]
+    pub subscribers: BenchSubscribers,
+    /// The generator itself.
+    #[command(flatten)]
+    pub generator: BenchGenerator,
+}
+
+/// Where the broker is.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
+pub struct BenchConnection {
+    /// Host of the broker
+    #[arg(
+        short = 'h',
+        long,
+        value_name = "host",
+        env = "MQTT_HOST",
+        hide_env_values = true,
+        default_value = "localhost"
+    )]
+    pub host: String,
+    /// Port of the broker
+    #[arg(
+        short,
+        long,
+        value_name = "port",
+        env = "MQTT_PORT",
+        hide_env_values = true,
+        default_value_t = 1883
+    )]
+    pub port: u16,
+    /// Connect through this unix socket
+    #[arg(long, value_name = "path", conflicts_with = "bind")]
+    pub unix: Option<PathBuf>,
+    /// Run against a broker of our own, in this process, started for the run
+    #[arg(long, conflicts_with = "unix")]
+    pub embedded: bool,
+    /// Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas
+    #[arg(short = 'A', long, alias = "ifaddr", value_name = "list", value_delimiter = ',')]
+    pub bind: Vec<String>,
+    /// Let the kernel gather small packets (Nagle's algorithm)
+    #[arg(long)]
+    pub no_nodelay: bool,
+    /// Let the kernel delay acknowledgements, as ordinary clients do
+    #[arg(long)]
+    pub no_quickack: bool,
+    /// Size of each socket's send buffer
+    #[arg(long, value_name = "bytes", value_parser = value::size)]
+    pub sndbuf: Option<usize>,
+    /// Size of each socket's receive buffer
+    #[arg(long, value_name = "bytes", value_parser = value::size)]
+    pub rcvbuf: Option<usize>,
+    /// How long one connection may take to CONNACK
+    #[arg(long, value_name = "duration", value_parser = value::duration, default_value = "10s")]
+    pub connect_timeout: Duration,
+    /// Make a lost connection again after this pause; else it stays away
+    #[arg(long, value_name = "duration", value_parser = value::duration)]
+    pub reconnect: Option<Duration>,
+}
+
+/// As whom clients connect.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Session")]
+pub struct BenchIdentity {
+    /// Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first
+    #[arg(long, value_name = "template", conflicts_with = "id_prefix")]
+    pub id: Option<String>,
+    /// Client Identifiers made of this prefix and the index
+    #[arg(long, alias = "prefix", value_name = "prefix")]
+    pub id_prefix: Option<String>,
+    /// User Names; a template
+    #[arg(short, long, value_name = "template", env = "MQTT_USERNAME", hide_env_values = true)]
+    pub username: Option<String>,
+    /// Passwords; a template
+    #[arg(short = 'P', long = "pw", value_name = "template", env = "MQTT_PASSWORD", hide_env_values = true)]
+    pub password: Option<String>,
+    /// Take identifiers, names and passwords from this file: a line of id,user,password a client
+    #[arg(long, value_name = "file")]
+    pub credentials: Option<PathBuf>,
+    /// Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)
+    #[arg(short = 'V', long, value_name = "version", value_parser = value::version, default_value = "5")]
+    pub protocol_version: crate::packet::ProtocolVersion,
+    /// Keep Alive in seconds; 0 turns it off
+    #[arg(short, long, value_name = "seconds", default_value_t = 60)]
+    pub keepalive: u16,
+    /// Keep sessions (Clean Start 0)
+    #[arg(long)]
+    pub no_clean: bool,
+    /// Session Expiry Interval in seconds (MQTT 5)
+    #[arg(short = 'x', value_name = "seconds")]
+    pub session_expiry_interval: Option<u32>,
+    /// Topic of each client's Will Message; a template
+    #[arg(long, value_name = "template")]
+    pub will_topic: Option<String>,
+    /// Payload of the will; a template
+    #[arg(long, value_name = "template", requires = "will_topic", default_value = "")]
+    pub will_payload: String,
+    /// Quality of Service of the will
+    #[arg(long, value_name = "0|1|2", value_parser = super::value::qos(), hide_possible_values = true, default_value = "0", requires = "will_topic")]
+    pub will_qos: crate::packet::Qos,
+    /// Let the broker retain the will
+    #[arg(long, requires = "will_topic")]
+    pub will_retain: bool,
+    /// Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
+    #[arg(short = 'D', long, num_args = 3..=4, action = clap::ArgAction::Append, value_names = ["packet", "property", "value"])]
+    pub property: Vec<String>,
+    /// Put clients into this many groups, the number of which is %g
+    #[arg(long, value_name = "count", default_value_t = 0)]
+    pub groups: u32,
+    /// Index of the first client
+    #[arg(long, value_name = "index", default_value_t = 0)]
+    pub start_index: u32,
+}
+
+/// How much is sent, and when.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Load")]
+pub struct BenchLoad {
+    /// Publishers (in sub: subscribers, in conn: connections, in rr: requesters)
+    #[arg(short = 'c', long, alias = "count", value_name = "count", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub clients: u32,
+    /// Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow,
+    /// which is a closed loop
+    #[arg(long, value_name = "rate", value_parser = value::rate, default_value = "1k", conflicts_with_all = ["rate_per_client", "message_interval", "ramp", "stages"])]
+    pub rate: Rate,
+    /// Messages a second of each publisher
+    #[arg(long, value_name = "rate", value_parser = value::rate, conflicts_with_all = ["message_interval", "ramp", "stages"])]
+    pub rate_per_client: Option<Rate>,
+    /// Milliseconds between two messages of each publisher
+    #[arg(short = 'I', long, value_name = "ms", value_parser = value::positive, conflicts_with_all = ["ramp", "stages"])]
+    pub message_interval: Option<f64>,
+    /// Total rate that rises evenly and then stays: 0..100k/60s
+    #[arg(long, value_name = "from..to/time", value_parser = value::ramp, conflicts_with = "stages")]
+    pub ramp: Option<Ramp>,
+    /// Total rates one after the other: 10s@1k,30s@10k
+    #[arg(long, value_name = "list", value_parser = value::stage, value_delimiter = ',')]
+    pub stages: Vec<Stage>,
+    /// Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)
+    #[arg(long)]
+    pub closed: bool,
+    /// How messages are spread: uniform, poisson, or burst:N/1s, which is its own rate
+    #[arg(long, value_name = "form", value_parser = value::arrival, default_value = "uniform")]
+    pub arrival: Arrived,
+    /// Drop messages that could not be sent within this time, and count them, instead of letting them wait
+    #[arg(long, value_name = "duration", value_parser = value::duration)]
+    pub max_lag: Option<Duration>,
+    /// Measured time; in conn the time for which connections stay
+    #[arg(short = 'W', long, value_name = "duration", value_parser = value::duration, default_value = "10s")]
+    pub duration: Duration,
+    /// Total number of messages, which ends the load before its time does
+    #[arg(short = 'L', long, value_name = "count", value_parser = clap::value_parser!(u64).range(1..))]
+    pub messages: Option<u64>,
+    /// Load before the measured time, counted but not in the result; 1s by default, none with --messages
+    #[arg(long, value_name = "duration", value_parser = value::duration)]
+    pub warmup: Option<Duration>,
+    /// How long nothing may arrive at the end before what is missing is lost
+    #[arg(long, value_name = "duration", value_parser = value::duration, default_value = "5s")]
+    pub drain: Duration,
+    /// Connections a second, also fractions
+    #[arg(short = 'R', long, value_name = "rate", value_parser = value::rate, conflicts_with = "connect_interval")]
+    pub connect_rate: Option<Rate>,
+    /// Milliseconds between two connections
+    #[arg(short = 'i', long, alias = "interval", value_name = "ms", value_parser = value::positive)]
+    pub connect_interval: Option<f64>,
+}
+
+/// What is published.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Message")]
+pub struct BenchMessage {
+    /// Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number,
+    /// %r{a..b} random number, %i{a..b} index within a range, %% percent sign
+    #[arg(short, long, value_name = "template", default_value = "bench/%i")]
+    pub topic: String,
+    /// Quality of Service of the messages
+    #[arg(short, long, value_name = "0|1|2", value_parser = super::value::qos(), hide_possible_values = true, default_value = "0")]
+    pub qos: crate::packet::Qos,
+    /// Let the broker retain the messages
+    #[arg(short, long)]
+    pub retain: bool,
+    /// Size of the payload: 16, 1k, 16..512
+    #[arg(short, long, value_name = "bytes", value_parser = value::sizes, default_value = "64", conflicts_with_all = ["message", "file", "lines"])]
+    pub size: Sizes,
+    /// Share of the payload that compresses away, in percent
+    #[arg(long, value_name = "percent", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0)]
+    pub compressible: u8,
+    /// Payload; a template
+    #[arg(short, long, value_name = "template", conflicts_with_all = ["file", "lines"])]
+    pub message: Option<String>,
+    /// Payload from this file
+    #[arg(short, long, value_name = "file", conflicts_with = "lines")]
+    pub file: Option<PathBuf>,
+    /// Payloads from the lines of this file, round and round
+    #[arg(long, value_name = "file")]
+    pub lines: Option<PathBuf>,
+    /// How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off
+    ///
+    /// auto: in the front of the payload when it is filler, as a property when it is yours.
+    #[arg(long, value_name = "form", value_enum, default_value = "auto")]
+    pub stamp: StampWord,
+    /// Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
+    #[arg(short = 'w', long, visible_alias = "inflight", value_name = "count", default_value_t = 20)]
+    pub window: u16,
+}
+
+/// How messages are marked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum StampWord {
+    /// What suits the payload
+    #[default]
+    Auto,
+    /// 24 bytes
+    Full,
+    /// 8 bytes
+    Seq,
+    /// A User Property
+    Property,
+    /// Nothing
+    Off,
+}
+
+/// What is subscribed to.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Subscribers")]
+pub struct BenchSubscribers {
+    /// Subscribers in run, responders in rr; as many as publishers by default
+    #[arg(long, value_name = "count")]
+    pub subs: Option<u32>,
+    /// Filter of each subscriber; a template, the topic's by default; repeat it for several
+    #[arg(long, value_name = "template")]
+    pub filter: Vec<String>,
+    /// Quality of Service of the subscriptions; that of the messages by default
+    #[arg(long, value_name = "0|1|2", value_parser = super::value::qos(), hide_possible_values = true)]
+    pub sub_qos: Option<crate::packet::Qos>,
+    /// Subscribe as members of this shared subscription; a template
+    #[arg(long, value_name = "group")]
+    pub share: Option<String>,
+    /// One publisher whose messages go to this many subscribers
+    #[arg(long, value_name = "count", conflicts_with_all = ["subs", "fan_in"])]
+    pub fan_out: Option<u32>,
+    /// All publishers' messages go to this many subscribers
+    #[arg(long, value_name = "count", conflicts_with = "subs")]
+    pub fan_in: Option<u32>,
+}
+
+/// The generator itself.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Generator")]
+pub struct BenchGenerator {
+    /// Event loops, each a thread; as many as there are processors by default
+    #[arg(long, value_name = "count", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Fail (status 5) when the generator was the limit, or the load was not steady
+    #[arg(long)]
+    pub strict: bool,
+    /// Do not count these against the run: loss, duplicate, reorder
+    #[arg(long, value_name = "kind", value_delimiter = ',', value_parser = ["loss", "duplicate", "reorder"])]
+    pub allow: Vec<String>,
+    /// Print no progress and no preflight
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print this help
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    /// Print the version
+    #[arg(long)]
+    pub version: bool,
+}

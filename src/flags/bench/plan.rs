@@ -1,0 +1,406 @@
+//! From the load generator's flags to the plan of a run.
+
+use super::layout::{Layout, default_filter};
+use super::value::Arrived;
+use super::{Bench, BenchError, ModeWord, Rate, StampWord};
+use crate::bench::machine;
+use crate::bench::payload::{PAYLOAD_BYTES_MAX, Payload, StampForm, fitting_stamp};
+use crate::bench::plan::{
+    Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, Subscription, Transport,
+};
+use crate::bench::schedule::{Arrival, Profile, Schedule};
+use crate::bench::template::{Context, Template};
+use crate::packet::{
+    Connect, Place, Properties, Property, PropertyIdentifier, PropertyType, PropertyValue, ProtocolVersion,
+    Qos, RetainHandling, SubscriptionOptions, Text, Will, topic,
+};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The warm-up, unless the user says otherwise.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// The most that a range of source addresses may name.
+const SOURCES_MAX: usize = 65_536;
+
+impl Bench {
+    /// The plan of the run that the flags ask for; `run` names it.
+    ///
+    /// # Errors
+    ///
+    /// The first [`BenchError`].
+    pub fn plan(&self, run: u32) -> Result<Plan, BenchError> {
+        let layout = Layout::of(self);
+        let properties = PropertyLists::read(&self.identity.property, self.identity.protocol_version)?;
+        let message = self.message(&layout, properties.publish)?;
+        let plan = Plan {
+            mode: layout.mode,
+            transport: self.transport()?,
+            identity: self.identity(properties.connect, properties.will)?,
+            publishers: layout.publishers,
+            subscribers: layout.subscribers,
+            load: self.load(&layout)?,
+            subscription: self.subscription(&layout, message.qos, properties.subscribe)?,
+            message,
+            threads: self.threads(),
+            segment: (0, 1),
+            run: run & 0xFF_FFFF,
+        };
+        check_names(&plan)?;
+        Ok(plan)
+    }
+
+    fn threads(&self) -> usize {
+        let processors = machine::processors();
+        // Our own broker has a processor for itself where there is one.
+        let default = if self.connection.embedded { processors.saturating_sub(1).max(1) } else { processors };
+        self.generator.threads.map_or(default, usize::from).min(self.load.clients.max(1) as usize * 2)
+    }
+
+    fn transport(&self) -> Result<Transport, BenchError> {
+        let connection = &self.connection;
+        let mut sources = Vec::new();
+        for text in &connection.bind {
+            sources.extend(addresses(text).ok_or_else(|| BenchError::Bind(text.clone()))?);
+        }
+        let tcp = || Address::Tcp(connection.host.clone(), connection.port);
+        Ok(Transport {
+            address: connection.unix.clone().map_or_else(tcp, Address::Unix),
+            layers: Layers::default(),
+            sources,
+            nodelay: !connection.no_nodelay,
+            quickack: !connection.no_quickack,
+            send_buffer: connection.sndbuf,
+            receive_buffer: connection.rcvbuf,
+        })
+    }
+
+    fn identity(&self, mut connect: Properties, will: Properties) -> Result<Identity, BenchError> {
+        let identity = &self.identity;
+        let version = identity.protocol_version;
+        if let Some(expiry) = identity.session_expiry_interval {
+            if version != ProtocolVersion::V5 {
+                return Err(BenchError::NeedsV5("-x"));
+            }
+            let property = Property::number(PropertyIdentifier::SessionExpiryInterval, expiry);
+            connect.push(property).map_err(|error| BenchError::Property(error.to_string()))?;
+        }
+        let id = match (&identity.id, &identity.id_prefix) {
+            (Some(id), _) => id.clone(),
+            (None, Some(prefix)) => format!("{}%i", prefix.replace('%', "%%")),
+            (None, None) => "bench-%i".to_owned(),
+        };
+        let optional =
+            |flag, text: &Option<String>| text.as_deref().map(|text| template(flag, text)).transpose();
+        let will_templates = match optional("--will-topic", &identity.will_topic)? {
+            Some(topic) => Some((topic, template("--will-payload", &identity.will_payload)?)),
+            None => None,
+        };
+        Ok(Identity {
+            id: template("--id", &id)?,
+            user: optional("--username", &identity.username)?,
+            password: optional("--pw", &identity.password)?,
+            credentials: identity.credentials.as_deref().map_or(Ok(Vec::new()), credentials)?,
+            connect: Connect {
+                version,
+                clean_start: !identity.no_clean,
+                keep_alive: identity.keepalive,
+                properties: connect,
+                will: will_templates.as_ref().map(|_| Will {
+                    topic: Text::EMPTY,
+                    payload: bytes::Bytes::new(),
+                    qos: identity.will_qos,
+                    retain: identity.will_retain,
+                    properties: will,
+                }),
+                ..Connect::default()
+            },
+            will: will_templates,
+            groups: identity.groups,
+            host: machine::host_name(),
+            start_index: identity.start_index,
+        })
+    }
+
+    fn load(&self, layout: &Layout) -> Result<Load, BenchError> {
+        let load = &self.load;
+        let connect_rate = match (load.connect_rate, load.connect_interval) {
+            (Some(Rate::PerSecond(rate)), _) => Some(rate),
+            (_, Some(milliseconds)) => Some(1000.0 / milliseconds),
+            _ => None,
+        };
+        let is_connect = layout.mode == Mode::Connect;
+        Ok(Load {
+            schedule: self.schedule(layout)?,
+            messages: load.messages,
+            warm_up: load.warmup.unwrap_or(if is_connect || load.messages.is_some() {
+                Duration::ZERO
+            } else {
+                WARM_UP
+            }),
+            duration: load.duration,
+            drain: load.drain,
+            lag_max: load.max_lag,
+            connect_rate,
+            connect_timeout: self.connection.connect_timeout,
+            reconnect: self.connection.reconnect,
+        })
+    }
+
+    fn schedule(&self, layout: &Layout) -> Result<Option<Schedule>, BenchError> {
+        let load = &self.load;
+        let publishers = layout.publishers;
+        let is_max = matches!(load.rate, Rate::Max) || matches!(load.rate_per_client, Some(Rate::Max));
+        if load.closed || is_max {
+            if load.max_lag.is_some() {
+                return Err(BenchError::Conflict("--max-lag needs a rate: without one nothing is ever late"));
+            }
+            return Ok(None);
+        }
+        let arrival = match load.arrival {
+            Arrived::Uniform => Arrival::Uniform,
+            Arrived::Poisson => Arrival::Poisson,
+            Arrived::Burst(count, period) => {
+                Arrival::Burst { count, period: u64::try_from(period.as_nanos()).unwrap_or(u64::MAX) }
+            }
+        };
+        let each = match (load.rate_per_client, load.message_interval) {
+            (Some(Rate::PerSecond(rate)), _) => Some(rate),
+            (_, Some(milliseconds)) => Some(1000.0 / milliseconds),
+            _ => None,
+        };
+        let profile = if let Arrived::Burst(count, period) = load.arrival {
+            #[allow(clippy::cast_precision_loss)] // a rate
+            Profile::constant(count as f64 / period.as_secs_f64())
+        } else if let Some(ramp) = load.ramp {
+            Profile::stages(&[(ramp.2, ramp.0, ramp.1)])
+        } else if !load.stages.is_empty() {
+            let stages: Vec<_> = load.stages.iter().map(|stage| (stage.0, stage.1, stage.1)).collect();
+            Profile::stages(&stages)
+        } else if let Some(each) = each {
+            Profile::constant(each * f64::from(publishers))
+        } else {
+            match load.rate {
+                Rate::PerSecond(rate) => Profile::constant(rate),
+                Rate::Max => return Ok(None),
+            }
+        };
+        Ok(Some(Schedule { profile, arrival, publishers: publishers.max(1) }))
+    }
+
+    fn message(&self, layout: &Layout, properties: Properties) -> Result<Message, BenchError> {
+        let flags = &self.message;
+        let is_v5 = self.identity.protocol_version == ProtocolVersion::V5;
+        let payload = self.payload()?;
+        let (smallest, is_own) =
+            (payload.bytes_min(), !matches!(payload, Payload::Fixed(_) | Payload::Sized(..)));
+        let is_own = is_own || flags.file.is_some();
+        let stamp = match flags.stamp {
+            StampWord::Auto if layout.mode == Mode::Connect => StampForm::Off,
+            StampWord::Auto if is_own && is_v5 => StampForm::Property,
+            StampWord::Auto if is_own => StampForm::Off,
+            StampWord::Auto => fitting_stamp(smallest),
+            StampWord::Full => StampForm::Full,
+            StampWord::Seq => StampForm::Short,
+            StampWord::Property if !is_v5 => return Err(BenchError::NeedsV5("--stamp property")),
+            StampWord::Property => StampForm::Property,
+            StampWord::Off => StampForm::Off,
+        };
+        if smallest < stamp.bytes() && !matches!(payload, Payload::Template(_)) {
+            return Err(BenchError::Payload(format!(
+                "a payload of {smallest} bytes has no room for a stamp of {}; try --size {} or --stamp property",
+                stamp.bytes(),
+                stamp.bytes()
+            )));
+        }
+        Ok(Message {
+            topic: template("--topic", &flags.topic)?,
+            qos: flags.qos,
+            retain: flags.retain,
+            properties,
+            payload,
+            stamp,
+            window: flags.window,
+        })
+    }
+
+    fn payload(&self) -> Result<Payload, BenchError> {
+        let flags = &self.message;
+        let payload = if let Some(text) = &flags.message {
+            Payload::Template(Arc::new(template("--message", text)?))
+        } else if let Some(path) = &flags.file {
+            Payload::Fixed(read(path)?.into())
+        } else if let Some(path) = &flags.lines {
+            let text = read(path)?;
+            let lines: Vec<Vec<u8>> = text
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(<[u8]>::to_vec)
+                .collect();
+            if lines.is_empty() {
+                return Err(BenchError::Content { path: path.clone(), reason: "no line to send" });
+            }
+            Payload::Cycled(lines.into())
+        } else {
+            if flags.size.1 > PAYLOAD_BYTES_MAX {
+                let text = format!("a payload holds at most {PAYLOAD_BYTES_MAX} bytes");
+                return Err(BenchError::Payload(text));
+            }
+            Payload::filler(flags.size.0, flags.size.1, flags.compressible)
+        };
+        Ok(payload)
+    }
+
+    fn subscription(
+        &self,
+        layout: &Layout,
+        qos: Qos,
+        properties: Properties,
+    ) -> Result<Subscription, BenchError> {
+        let flags = &self.subscribers;
+        let default = [default_filter(layout, &self.message.topic)];
+        let filters = if flags.filter.is_empty() { &default[..] } else { &flags.filter[..] };
+        let share = flags.share.as_deref().map(|share| template("--share", share)).transpose()?;
+        Ok(Subscription {
+            filters: filters.iter().map(|text| template("--filter", text)).collect::<Result<_, _>>()?,
+            options: SubscriptionOptions {
+                maximum_qos: flags.sub_qos.unwrap_or(qos),
+                // What earlier runs retained is none of this run's business; before MQTT 5 stamps tell it apart.
+                retain_handling: match (self.identity.protocol_version, layout.mode) {
+                    (ProtocolVersion::V5, Mode::Run | Mode::Request) => RetainHandling::Never,
+                    _ => RetainHandling::Always,
+                },
+                ..SubscriptionOptions::default()
+            },
+            properties,
+            share,
+            slow: None,
+        })
+    }
+}
+
+impl ModeWord {
+    pub(super) const fn mode(self) -> Mode {
+        match self {
+            Self::Run => Mode::Run,
+            Self::Pub => Mode::Publish,
+            Self::Sub => Mode::Subscribe,
+            Self::Conn => Mode::Connect,
+            Self::Rr => Mode::Request,
+        }
+    }
+}
+
+fn template(flag: &'static str, text: &str) -> Result<Template, BenchError> {
+    Template::parse(text).map_err(|source| BenchError::Template { flag, source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BenchError> {
+    fs::read(path).map_err(|source| BenchError::File { path: path.to_owned(), source })
+}
+
+/// `id,user,password` a line; an empty field is none, and lines that begin with `#` are passed over.
+fn credentials(path: &Path) -> Result<Vec<Credentials>, BenchError> {
+    let text = String::from_utf8(read(path)?)
+        .map_err(|_| BenchError::Content { path: path.to_owned(), reason: "not UTF-8" })?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let rows: Vec<Credentials> = lines
+        .map(|line| {
+            let mut fields = line.splitn(3, ',').map(str::trim);
+            let id = fields.next().unwrap_or_default().to_owned();
+            let mut optional = || fields.next().filter(|field| !field.is_empty()).map(str::to_owned);
+            Credentials { id, user: optional(), password: optional() }
+        })
+        .collect();
+    if rows.is_empty() {
+        return Err(BenchError::Content { path: path.to_owned(), reason: "no line with id,user,password" });
+    }
+    Ok(rows)
+}
+
+/// One address, or `first-last`.
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    let Some((first, last)) = text.split_once('-') else {
+        return text.parse().ok().map(|address| vec![address]);
+    };
+    let (first, last): (Ipv4Addr, Ipv4Addr) = (first.parse().ok()?, last.parse().ok()?);
+    let (first, last) = (u32::from(first), u32::from(last));
+    let count = last.checked_sub(first)? as usize + 1;
+    (count <= SOURCES_MAX).then(|| (first..=last).map(|bits| IpAddr::V4(bits.into())).collect())
+}
+
+/// Renders what the first and the last client have, and looks whether MQTT takes it.
+fn check_names(plan: &Plan) -> Result<(), BenchError> {
+    let names = plan.members().filter(|member| member.role.publishes());
+    for member in [names.clone().next(), names.last()].into_iter().flatten() {
+        let text = plan.topic(member);
+        topic::check_name(&text).map_err(|source| BenchError::Topic { flag: "--topic", text, source })?;
+    }
+    let receivers = plan.members().filter(|member| member.role.subscribes());
+    for member in [receivers.clone().next(), receivers.last()].into_iter().flatten() {
+        let share = plan.share(member);
+        for filter in plan.filters(member) {
+            let text = share.as_ref().map_or(filter.clone(), |share| format!("$share/{share}/{filter}"));
+            topic::check_filter(&text).map_err(|source| BenchError::Topic {
+                flag: "--filter",
+                text,
+                source,
+            })?;
+        }
+    }
+    let payload_max = plan.message.payload.bytes_typical(&Context::default());
+    if payload_max > PAYLOAD_BYTES_MAX {
+        return Err(BenchError::Payload(format!("a payload holds at most {PAYLOAD_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+/// The properties of `-D`, by packet.
+#[derive(Default)]
+struct PropertyLists {
+    connect: Properties,
+    will: Properties,
+    publish: Properties,
+    subscribe: Properties,
+}
+
+impl PropertyLists {
+    fn read(words: &[String], version: ProtocolVersion) -> Result<Self, BenchError> {
+        let mut lists = Self::default();
+        let mut words = words.iter().map(String::as_str);
+        while let (Some(packet), Some(name), Some(value)) = (words.next(), words.next(), words.next()) {
+            if version != ProtocolVersion::V5 {
+                return Err(BenchError::NeedsV5("-D"));
+            }
+            let wrong = |what: &str| BenchError::Property(format!("{packet} {name} {value}: {what}"));
+            let (list, place) = match packet {
+                "connect" => (&mut lists.connect, Place::Connect),
+                "will" => (&mut lists.will, Place::Will),
+                "publish" => (&mut lists.publish, Place::PublishByClient),
+                "subscribe" => (&mut lists.subscribe, Place::Subscribe),
+                _ => return Err(wrong("there are connect, will, publish and subscribe")),
+            };
+            let known = PropertyIdentifier::ALL.iter().copied().find(|known| known.name() == name);
+            let identifier = known.ok_or_else(|| wrong("no property of MQTT 5"))?;
+            let number = || value.parse().map_err(|_| wrong("not a number that the property can have"));
+            let value = match identifier.property_type() {
+                PropertyType::TextPair => {
+                    let second = words.next().ok_or_else(|| wrong("takes a name and a value"))?;
+                    PropertyValue::Pair(value, second)
+                }
+                PropertyType::Text => PropertyValue::Text(value),
+                PropertyType::Binary => PropertyValue::Binary(value.as_bytes()),
+                _ => PropertyValue::Number(number()?),
+            };
+            list.push(Property { identifier, value }).map_err(|error| wrong(&error.to_string()))?;
+            list.check(place).map_err(|error| wrong(&error.to_string()))?;
+        }
+        Ok(lists)
+    }
+}
+
+#[cfg(test)]
+mod tests;
