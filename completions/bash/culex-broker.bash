@@ -23,7 +23,7 @@ _culex__broker() {
 
     case "${cmd}" in
         culex__broker)
-            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -50,6 +50,14 @@ _culex__broker() {
                     return 0
                     ;;
                 --tls-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

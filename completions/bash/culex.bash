@@ -31,6 +31,9 @@ _culex() {
             culex,man)
                 cmd="culex__subcmd__man"
                 ;;
+            culex,passwd)
+                cmd="culex__subcmd__passwd"
+                ;;
             culex,pub)
                 cmd="culex__subcmd__pub"
                 ;;
@@ -47,7 +50,7 @@ _culex() {
 
     case "${cmd}" in
         culex)
-            opts="-h --help pub sub rr broker bench completions man links"
+            opts="-h --help pub sub rr broker passwd bench completions man links"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,7 +374,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__broker)
-            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -398,6 +401,14 @@ _culex() {
                     return 0
                     ;;
                 --tls-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -459,6 +470,28 @@ _culex() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        culex__subcmd__passwd)
+            opts="-b -c -D -U -H -I -h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -H)
+                    COMPREPLY=($(compgen -W "sha512 sha512-pbkdf2 argon2id" -- "${cur}"))
+                    return 0
+                    ;;
+                -I)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -24,6 +24,8 @@ set edit:completion:arg-completer[culex-broker] = {|@words|
             cand --port 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
             cand --ws-port 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one'
             cand --tls-port 'The port of `--tls-ephemeral`'
+            cand --user 'Let in this user; may be repeated. Without a configuration file, nobody else is let in'
+            cand --acl 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated'
             cand --tls-keylog 'Append the secrets of TLS connections to this file, in the form that Wireshark reads'
             cand --print-env 'Print where the broker is found as settings of the environment, once it accepts'
             cand --port-file 'Write the port to this file once it accepts'

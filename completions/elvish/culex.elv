@@ -24,6 +24,7 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand sub 'Subscribe to topics of an MQTT broker and print what arrives'
             cand rr 'Send a request over an MQTT broker and print the reply'
             cand broker 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
+            cand passwd 'Make and edit password files for a broker'
             cand bench 'Load any MQTT broker and measure it'
             cand completions 'Print a shell''s completion script'
             cand man 'Write the man pages of all programs into a directory'
@@ -295,6 +296,8 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --port 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it'
             cand --ws-port 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one'
             cand --tls-port 'The port of `--tls-ephemeral`'
+            cand --user 'Let in this user; may be repeated. Without a configuration file, nobody else is let in'
+            cand --acl 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated'
             cand --tls-keylog 'Append the secrets of TLS connections to this file, in the form that Wireshark reads'
             cand --print-env 'Print where the broker is found as settings of the environment, once it accepts'
             cand --port-file 'Write the port to this file once it accepts'
@@ -309,6 +312,16 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --tls-ephemeral 'Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run'
             cand --until-eof 'End when the standard input does'
             cand --exec 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'culex;passwd'= {
+            cand -H 'How passwords are hashed; SCRAM needs sha512-pbkdf2'
+            cand -I 'Rounds of sha512-pbkdf2'
+            cand -b 'Take the password from the command line, where every user of the machine can see it'
+            cand -c 'Create a new file; one that is there is overwritten'
+            cand -D 'Delete the user'
+            cand -U 'Hash the plain passwords of a file'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -2,6 +2,8 @@ complete -c culex-broker -s c -l config-file -d 'Configuration file, in mosquitt
 complete -c culex-broker -s p -l port -d 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it' -r
 complete -c culex-broker -l ws-port -d 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one' -r
 complete -c culex-broker -l tls-port -d 'The port of `--tls-ephemeral`' -r
+complete -c culex-broker -l user -d 'Let in this user; may be repeated. Without a configuration file, nobody else is let in' -r
+complete -c culex-broker -l acl -d 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated' -r
 complete -c culex-broker -l tls-keylog -d 'Append the secrets of TLS connections to this file, in the form that Wireshark reads' -r -F
 complete -c culex-broker -l print-env -d 'Print where the broker is found as settings of the environment, once it accepts' -r -f -a "sh\t'`eval "$(...)"` in a POSIX shell'
 fish\t'`eval` or `source` in fish'

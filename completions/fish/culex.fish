@@ -29,6 +29,7 @@ complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messag
 complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
 complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request over an MQTT broker and print the reply'
 complete -c culex -n "__fish_culex_needs_command" -f -a "broker" -d 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
+complete -c culex -n "__fish_culex_needs_command" -f -a "passwd" -d 'Make and edit password files for a broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "bench" -d 'Load any MQTT broker and measure it'
 complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
@@ -264,6 +265,8 @@ complete -c culex -n "__fish_culex_using_subcommand broker" -s c -l config-file 
 complete -c culex -n "__fish_culex_using_subcommand broker" -s p -l port -d 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -l ws-port -d 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-port -d 'The port of `--tls-ephemeral`' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l user -d 'Let in this user; may be repeated. Without a configuration file, nobody else is let in' -r
+complete -c culex -n "__fish_culex_using_subcommand broker" -l acl -d 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-keylog -d 'Append the secrets of TLS connections to this file, in the form that Wireshark reads' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -l print-env -d 'Print where the broker is found as settings of the environment, once it accepts' -r -f -a "sh\t'`eval "$(...)"` in a POSIX shell'
 fish\t'`eval` or `source` in fish'
@@ -279,6 +282,15 @@ complete -c culex -n "__fish_culex_using_subcommand broker" -l tls-ephemeral -d 
 complete -c culex -n "__fish_culex_using_subcommand broker" -l until-eof -d 'End when the standard input does'
 complete -c culex -n "__fish_culex_using_subcommand broker" -l exec -d 'Run the command behind `--` with a broker of its own on a free port, and end with its status'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s H -d 'How passwords are hashed; SCRAM needs sha512-pbkdf2' -r -f -a "sha512\t'One round of salted SHA-512, for mosquitto before 2.0'
+sha512-pbkdf2\t'PBKDF2 with HMAC-SHA-512'
+argon2id\t'Argon2id, for mosquitto from 2.1 on'"
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s I -d 'Rounds of sha512-pbkdf2' -r
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s b -d 'Take the password from the command line, where every user of the machine can see it'
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s c -d 'Create a new file; one that is there is overwritten'
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s D -d 'Delete the user'
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s U -d 'Hash the plain passwords of a file'
+complete -c culex -n "__fish_culex_using_subcommand passwd" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c culex -n "__fish_culex_using_subcommand bench" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s p -l port -d 'Port of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l unix -d 'Connect through this unix socket' -r -F

@@ -15,6 +15,8 @@ module completions {
     --ws-port: string         # Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one
     --tls-ephemeral           # Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run
     --tls-port: string        # The port of `--tls-ephemeral`
+    --user: string            # Let in this user; may be repeated. Without a configuration file, nobody else is let in
+    --acl: string             # A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated
     --tls-keylog: path        # Append the secrets of TLS connections to this file, in the form that Wireshark reads
     --print-env: string@"nu-complete culex-broker print_env" # Print where the broker is found as settings of the environment, once it accepts
     --port-file: path         # Write the port to this file once it accepts

@@ -272,6 +272,8 @@ module completions {
     --ws-port: string         # Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one
     --tls-ephemeral           # Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run
     --tls-port: string        # The port of `--tls-ephemeral`
+    --user: string            # Let in this user; may be repeated. Without a configuration file, nobody else is let in
+    --acl: string             # A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated
     --tls-keylog: path        # Append the secrets of TLS connections to this file, in the form that Wireshark reads
     --print-env: string@"nu-complete culex broker print_env" # Print where the broker is found as settings of the environment, once it accepts
     --port-file: path         # Write the port to this file once it accepts
@@ -279,6 +281,24 @@ module completions {
     --until-eof               # End when the standard input does
     --exec                    # Run the command behind `--` with a broker of its own on a free port, and end with its status
     --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete culex passwd hash" [] {
+    [ "sha512" "sha512-pbkdf2" "argon2id" ]
+  }
+
+  # Make and edit password files for a broker
+  export extern "culex passwd" [
+    -b                        # Take the password from the command line, where every user of the machine can see it
+    -c                        # Create a new file; one that is there is overwritten
+    -D                        # Delete the user
+    -U                        # Hash the plain passwords of a file
+    -H: string@"nu-complete culex passwd hash" # How passwords are hashed; SCRAM needs sha512-pbkdf2
+    -I: string                # Rounds of sha512-pbkdf2
+    --help(-h)                # Print help (see more with '--help')
+    file: path                # Password file
+    user?: string             # Name of the user
+    password?: string         # Password, with -b
   ]
 
   def "nu-complete culex bench mode" [] {

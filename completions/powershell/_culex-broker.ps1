@@ -27,6 +27,8 @@ Register-ArgumentCompleter -Native -CommandName 'culex-broker' -ScriptBlock {
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it')
             [CompletionResult]::new('--ws-port', '--ws-port', [CompletionResultType]::ParameterName, 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one')
             [CompletionResult]::new('--tls-port', '--tls-port', [CompletionResultType]::ParameterName, 'The port of `--tls-ephemeral`')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Let in this user; may be repeated. Without a configuration file, nobody else is let in')
+            [CompletionResult]::new('--acl', '--acl', [CompletionResultType]::ParameterName, 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated')
             [CompletionResult]::new('--tls-keylog', '--tls-keylog', [CompletionResultType]::ParameterName, 'Append the secrets of TLS connections to this file, in the form that Wireshark reads')
             [CompletionResult]::new('--print-env', '--print-env', [CompletionResultType]::ParameterName, 'Print where the broker is found as settings of the environment, once it accepts')
             [CompletionResult]::new('--port-file', '--port-file', [CompletionResultType]::ParameterName, 'Write the port to this file once it accepts')

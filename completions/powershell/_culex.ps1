@@ -27,6 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('sub', 'sub', [CompletionResultType]::ParameterValue, 'Subscribe to topics of an MQTT broker and print what arrives')
             [CompletionResult]::new('rr', 'rr', [CompletionResultType]::ParameterValue, 'Send a request over an MQTT broker and print the reply')
             [CompletionResult]::new('broker', 'broker', [CompletionResultType]::ParameterValue, 'An MQTT 5, 3.1.1 and 3.1 broker for tests')
+            [CompletionResult]::new('passwd', 'passwd', [CompletionResultType]::ParameterValue, 'Make and edit password files for a broker')
             [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Load any MQTT broker and measure it')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages of all programs into a directory')
@@ -302,6 +303,8 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it')
             [CompletionResult]::new('--ws-port', '--ws-port', [CompletionResultType]::ParameterName, 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one')
             [CompletionResult]::new('--tls-port', '--tls-port', [CompletionResultType]::ParameterName, 'The port of `--tls-ephemeral`')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Let in this user; may be repeated. Without a configuration file, nobody else is let in')
+            [CompletionResult]::new('--acl', '--acl', [CompletionResultType]::ParameterName, 'A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated')
             [CompletionResult]::new('--tls-keylog', '--tls-keylog', [CompletionResultType]::ParameterName, 'Append the secrets of TLS connections to this file, in the form that Wireshark reads')
             [CompletionResult]::new('--print-env', '--print-env', [CompletionResultType]::ParameterName, 'Print where the broker is found as settings of the environment, once it accepts')
             [CompletionResult]::new('--port-file', '--port-file', [CompletionResultType]::ParameterName, 'Write the port to this file once it accepts')
@@ -316,6 +319,17 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--tls-ephemeral', '--tls-ephemeral', [CompletionResultType]::ParameterName, 'Listen for TLS too, on a free port of the loopback addresses, with a certificate that is made for this run')
             [CompletionResult]::new('--until-eof', '--until-eof', [CompletionResultType]::ParameterName, 'End when the standard input does')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run the command behind `--` with a broker of its own on a free port, and end with its status')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'culex;passwd' {
+            [CompletionResult]::new('-H', '-H ', [CompletionResultType]::ParameterName, 'How passwords are hashed; SCRAM needs sha512-pbkdf2')
+            [CompletionResult]::new('-I', '-I ', [CompletionResultType]::ParameterName, 'Rounds of sha512-pbkdf2')
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'Take the password from the command line, where every user of the machine can see it')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Create a new file; one that is there is overwritten')
+            [CompletionResult]::new('-D', '-D ', [CompletionResultType]::ParameterName, 'Delete the user')
+            [CompletionResult]::new('-U', '-U ', [CompletionResultType]::ParameterName, 'Hash the plain passwords of a file')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -14,6 +14,7 @@ mod config;
 mod connect;
 mod connection;
 mod deliver;
+mod dismiss;
 mod encode;
 mod event;
 mod in_flight;

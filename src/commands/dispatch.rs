@@ -1,6 +1,6 @@
 //! `culex`: every tool by its first word, or by the name it is called by.
 
-use super::{broker, complain, completions, links, man, publish, request, subscribe};
+use super::{broker, complain, completions, links, man, passwd, publish, request, subscribe};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
@@ -54,6 +54,13 @@ const TOOLS: &[Tool] = &[
         mosquitto_name: "",
         about: "load a broker and measure it",
         run: |argv| super::bench::run(argv),
+    },
+    Tool {
+        word: "passwd",
+        name: "",
+        mosquitto_name: "mosquitto_passwd",
+        about: "make and edit password files for a broker",
+        run: |argv| passwd::run(argv),
     },
     Tool {
         word: "completions",

@@ -11,6 +11,7 @@ mod lines;
 mod link;
 pub mod links;
 pub mod man;
+pub mod passwd;
 mod printer;
 pub mod publish;
 mod ready;

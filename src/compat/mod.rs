@@ -19,6 +19,7 @@ mod property;
 pub(crate) mod secret;
 mod url;
 mod usage;
+pub mod users;
 mod walker;
 
 pub use face::{Caller, Face};

@@ -49,6 +49,16 @@ pub struct Broker {
     #[arg(long, value_name = "port", requires = "tls_ephemeral")]
     pub tls_port: Option<u16>,
 
+    /// Let in this user; may be repeated. Without a configuration file, nobody else is let in
+    ///
+    /// The command of `--exec` finds the first one in `MQTT_USERNAME` and `MQTT_PASSWORD`.
+    #[arg(long, value_name = "name:password")]
+    pub user: Vec<String>,
+
+    /// A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated
+    #[arg(long, value_name = "line")]
+    pub acl: Vec<String>,
+
     /// Append the secrets of TLS connections to this file, in the form that Wireshark reads
     #[arg(long, value_name = "file")]
     pub tls_keylog: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Every program's declarations together: for `culex --help`, completions, man pages and the README's tables.
 
-use super::{Broker, Tool};
+use super::{Broker, Passwd, Tool};
 use clap::{Arg, Command, CommandFactory, ValueHint, builder::PossibleValuesParser};
 
 /// The shells that `culex completions` knows.
@@ -44,7 +44,8 @@ pub fn culex() -> Command {
         .subcommand(Tool::Publish.command().name("pub"))
         .subcommand(Tool::Subscribe.command().name("sub"))
         .subcommand(Tool::Request.command().name("rr"))
-        .subcommand(Broker::command().name("broker"));
+        .subcommand(Broker::command().name("broker"))
+        .subcommand(Passwd::command().name("passwd"));
     #[cfg(feature = "bench")]
     let command = command.subcommand(super::Bench::command().name("bench"));
     command.subcommand(completions()).subcommand(man()).subcommand(links())

@@ -43,6 +43,10 @@ pub(super) fn environment(
             environment.push((name, format!("{scheme}://{host}:{port}{path}")));
         }
     }
+    if let Some((name, password)) = plan.flags.user.first().and_then(|user| user.split_once(':')) {
+        environment.push(("MQTT_USERNAME", name.to_owned()));
+        environment.push(("MQTT_PASSWORD", password.to_owned()));
+    }
     if let Some(ca_file) = ca_file {
         environment.push(("MQTT_CA_FILE", ca_file.display().to_string()));
     }

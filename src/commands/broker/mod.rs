@@ -3,19 +3,19 @@
 mod environment;
 mod log;
 mod plan;
+mod users;
 
 use super::complain;
-use crate::broker::{self, Authenticated, Broker};
+use crate::broker::{self, Broker};
 use crate::compat::broker_status::CONFIGURATION_INVALID;
 use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
 use crate::compat::mosquitto_conf::LogTypes;
-use crate::compat::{broker_log, mosquitto_conf::Settings};
+use crate::compat::{broker_log, mosquitto_conf::Settings, users::random};
 use crate::flags;
 use crate::net::Clock;
 use crate::net::process::{self, Deputy, Request, Signals};
 use crate::net::server::{Control, HandshakeFailure, ListenPlan, Listeners, Observer, Server};
 use crate::net::tls::TlsServer;
-use crate::packet::ReasonCode;
 use crate::time::Time;
 use clap::Parser;
 use environment::Environment;
@@ -28,6 +28,10 @@ use std::net::SocketAddr;
 use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use users::{Gate, GateKeys, Users};
+
+/// How many passwords are hashed at once; the others wait.
+const HASHING_THREADS_MAX: usize = 4;
 
 /// Runs `broker` with the arguments of the process.
 #[must_use]
@@ -75,7 +79,11 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn serve(plan: Plan) -> anyhow::Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Passwords are hashed there, and one may wait for the end of the standard input.
+        .max_blocking_threads(1 + HASHING_THREADS_MAX)
+        .build()?;
     let status = runtime.block_on(Running::serve(plan));
     // A thread may still wait for the standard input.
     runtime.shutdown_background();
@@ -87,6 +95,7 @@ struct Running {
     plan: Plan,
     log: Log,
     control: Control,
+    gate_keys: GateKeys,
     addresses: Vec<(usize, SocketAddr)>,
     environment: Environment,
     wall_clock: std::time::Duration,
@@ -120,8 +129,12 @@ impl Running {
         let mut config = plan.settings.broker.clone();
         complete(&mut config, &addresses, wall_clock, seed);
         let broker = Broker::new(config, clock.now());
-        let server = Server::new(broker, listeners, clock, Journal { log: log.clone() });
+        let secret = random().ok_or_else(|| anyhow::anyhow!("there is no randomness"))?;
+        let gate = Gate::new(plan.users.clone(), secret);
+        let gate_keys = gate.keys();
+        let server = Server::new(broker, listeners, clock, Journal { log: log.clone(), gate });
         let control = server.control();
+        gate_keys.connect(control.clone());
         let task = tokio::spawn(server.run());
         log.line(
             LogTypes::INFORMATION,
@@ -131,7 +144,7 @@ impl Running {
             plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
         let environment =
             environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
-        let running = Self { plan, log, control, addresses, environment, wall_clock, seed };
+        let running = Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())?;
         running.tell_port()?;
         let status = if running.plan.flags.exec {
@@ -207,12 +220,17 @@ impl Running {
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
         plan::settle(&mut settings, &self.plan.flags, self.plan.ephemeral.as_ref());
+        let users = match Users::load(&mut settings, &self.plan.flags) {
+            Ok(users) => users,
+            Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
+        };
         self.reload_certificates(&settings.listeners);
         if let Err(error) = self.log.reopen(settings.log) {
             self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
         }
         complete(&mut settings.broker, &self.addresses, self.wall_clock, self.seed);
         self.control.reconfigure(settings.broker);
+        self.gate_keys.replace(users);
     }
 
     /// Reads the certificates of listeners again; connections that are open keep theirs.
@@ -266,10 +284,11 @@ fn complete(
     }
 }
 
-/// Writes the broker's facts to the log, and answers for the users that there are not.
+/// Writes the broker's facts to the log, and lets clients in.
 #[derive(Debug)]
 struct Journal {
     log: Log,
+    gate: Gate,
 }
 
 impl Observer for Journal {
@@ -278,9 +297,8 @@ impl Observer for Journal {
             broker::Event::Journal(entry) => {
                 self.log.gather(broker_log::kind(&entry.fact), |line| broker_log::write_entry(line, &entry));
             }
-            broker::Event::Authenticate { connection, .. } => {
-                let verdict = Authenticated::Refuse(ReasonCode::NOT_AUTHORIZED);
-                broker.handle_authenticated(now, connection, verdict);
+            broker::Event::Authenticate { connection, request } => {
+                self.gate.judge(now, broker, connection, *request);
             }
             // Nothing is persisted yet.
             broker::Event::Change { .. } => {}

@@ -1,6 +1,7 @@
 //! From flags and configuration to what is to be done.
 
 use super::log::Log;
+use super::users::Users;
 use crate::broker::{EventMask, ListenerConfig};
 use crate::compat::broker_status::{CONFIGURATION_INVALID, START_FAILED};
 use crate::compat::mosquitto_conf::{LogTypes, Settings};
@@ -19,6 +20,7 @@ const DEFAULT_PORT: u16 = 1883;
 pub(super) struct Plan {
     pub(super) flags: flags::Broker,
     pub(super) settings: Settings,
+    pub(super) users: Users,
     /// The certificates of `--tls-ephemeral`.
     pub(super) ephemeral: Option<Ephemeral>,
     /// The system chooses the port.
@@ -37,13 +39,15 @@ impl Plan {
         let ephemeral = flags.tls_ephemeral.then(|| Ephemeral::new(&[])).transpose();
         let ephemeral = ephemeral.map_err(|error| start_failed(format!("Error: {error}.\n")))?;
         let is_local_only = settle(&mut settings, &flags, ephemeral.as_ref());
+        let users = Users::load(&mut settings, &flags)
+            .map_err(|error| Failure { text: format!("{error}\n"), status: CONFIGURATION_INVALID })?;
         let is_free_port = settings.listeners.iter().any(|listener| {
             matches!(
                 listener.address,
                 ListenAddress::Loopback { port: 0 } | ListenAddress::Tcp { port: 0, .. }
             )
         });
-        Ok(Self { flags, settings, ephemeral, is_free_port, is_local_only })
+        Ok(Self { flags, settings, users, ephemeral, is_free_port, is_local_only })
     }
 
     /// Reads the files that the configuration names, as the start would.
@@ -112,6 +116,8 @@ fn add_listeners(settings: &mut Settings, flags: &flags::Broker, ephemeral: Opti
         });
         let config = settings.broker.listeners.first().cloned().unwrap_or_default();
         settings.broker.listeners.push(ListenerConfig { port, ..config });
+        let users = settings.users.first().cloned().unwrap_or_default();
+        settings.users.push(users);
     };
     if let Some(port) = flags.ws_port {
         add(port, None, true);

@@ -3,7 +3,7 @@
 use super::log::{LogDestination, LogPlan, LogTypes};
 use super::transport::Transport;
 use super::value::ConfigurationFault;
-use super::{ConfigurationError, Settings};
+use super::{ConfigurationError, Settings, UserFiles};
 use crate::broker::{self, ListenerConfig};
 use crate::net::server::{ListenAddress, ListenPlan};
 use crate::packet::Text;
@@ -14,11 +14,12 @@ use std::time::Duration;
 const DEFAULT_PORT: u16 = 1883;
 
 /// Options about who is let in: one set for all listeners, or with `per_listener_settings` one for each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Admission {
     pub(super) allow_anonymous: Option<bool>,
     pub(super) allow_zero_length_clientid: Option<bool>,
     pub(super) auto_id_prefix: Option<Text>,
+    pub(super) users: UserFiles,
 }
 
 /// One listener's section.
@@ -98,8 +99,7 @@ impl Draft {
 
     /// Must stand before the options it is about.
     pub(super) fn set_per_listener(&mut self, is_per_listener: bool) -> Result<(), ConfigurationFault> {
-        let Admission { allow_anonymous, allow_zero_length_clientid, auto_id_prefix } = &self.first.admission;
-        if allow_anonymous.is_some() || allow_zero_length_clientid.is_some() || auto_id_prefix.is_some() {
+        if self.first.admission != Admission::default() {
             return Err(ConfigurationFault::Order(
                 "per_listener_settings must be set before any other security settings.",
             ));
@@ -128,9 +128,12 @@ impl Draft {
         let nodelay = !self.has_nagle;
         let mut listeners = Vec::new();
         let mut default_listener = None;
+        let mut users = Vec::new();
         self.broker.listeners.clear();
         for section in sections {
             self.broker.listeners.push(self.listener_config(&section, &first.admission, has_listener));
+            let admission = if self.is_per_listener { &section.admission } else { &first.admission };
+            users.push(admission.users.clone());
             let is_defined = section.address.is_some();
             let address = section.address.unwrap_or(ListenAddress::Loopback { port: DEFAULT_PORT });
             let mut plan = ListenPlan { nodelay, ..ListenPlan::plain(address) };
@@ -149,6 +152,7 @@ impl Draft {
             broker: self.broker,
             listeners,
             default_listener,
+            users,
             log: self.log,
             pid_file: self.pid_file,
             warnings: self.warnings,
@@ -161,8 +165,7 @@ impl Draft {
         let own = &section.own;
         // Whoever says where to listen must also say who may come in.
         config.allow_anonymous = own.allow_anonymous.or(shared.allow_anonymous).unwrap_or(!has_listener);
-        // There are no users yet: with anonymous clients shut out, nobody is let in.
-        config.authenticate = !config.allow_anonymous;
+        config.authenticate = shared.users.password_file.is_some() || !config.allow_anonymous;
         config.allow_zero_length_clientid = shared.allow_zero_length_clientid.unwrap_or(true);
         if let Some(prefix) = own.auto_id_prefix.as_ref().or(shared.auto_id_prefix.as_ref()) {
             config.auto_id_prefix = prefix.clone();

@@ -31,12 +31,23 @@ pub struct Settings {
     pub listeners: Vec<ListenPlan>,
     /// The listener on loopback addresses when the configuration does not say where to listen.
     pub default_listener: Option<ListenPlan>,
+    /// The users of each of the broker's listeners.
+    pub users: Vec<UserFiles>,
     /// What is logged, and where.
     pub log: LogPlan,
     /// Where to write the process's number.
     pub pid_file: Option<PathBuf>,
     /// Lines for the log about options without effect.
     pub warnings: Vec<String>,
+}
+
+/// Where the users of a listener and their rights stand.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct UserFiles {
+    /// Users and passwords; without it, everybody who may come in at all has any name.
+    pub password_file: Option<PathBuf>,
+    /// Rights; without it, everything is allowed.
+    pub acl_file: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.

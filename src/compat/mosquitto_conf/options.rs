@@ -30,8 +30,7 @@ const WITHOUT_EFFECT: [&str; 5] =
     ["autosave_interval", "autosave_on_changes", "persistence_file", "persistence_location", "log_facility"];
 
 /// Known to mosquitto, and not here. To ignore them would be dangerous or misleading.
-const UNSUPPORTED: [&str; 43] = [
-    "acl_file",
+const UNSUPPORTED: [&str; 41] = [
     "address",
     "addresses",
     "allow_pki_tls",
@@ -58,7 +57,6 @@ const UNSUPPORTED: [&str; 43] = [
     "keepalive_interval",
     "memory_limit",
     "notifications",
-    "password_file",
     "plugin",
     "plugin_load",
     "plugin_use",
@@ -109,8 +107,9 @@ const SIZE: i64 = i64::MAX;
 
 // tidy: generated table
 /// The options that work, each with what it does.
-const OPTIONS: [(&str, Apply); 43] = [
+const OPTIONS: [(&str, Apply); 45] = [
     ("accept_protocol_versions", accept_protocol_versions),
+    ("acl_file", |d, s| set(&mut d.admission().users.acl_file, path(s))),
     ("allow_anonymous", |d, s| set(&mut d.admission().allow_anonymous, s.flag().map(Some))),
     ("allow_duplicate_messages", |d, s| set(&mut d.broker.allow_duplicate_messages, s.flag())),
     ("allow_zero_length_clientid", |d, s| {
@@ -145,6 +144,7 @@ const OPTIONS: [(&str, Apply); 43] = [
     ("maximum_qos", |d, s| set(&mut d.section().config.maximum_qos, qos(s))),
     ("message_size_limit", |d, s| set(&mut d.broker.message_size_limit, s.number(0..=268_435_455))),
     ("mount_point", |d, s| set(&mut d.section().config.mount_point, s.packet_text().map(Some))),
+    ("password_file", |d, s| set(&mut d.admission().users.password_file, path(s))),
     ("per_listener_settings", |d, s| d.set_per_listener(s.flag()?)),
     ("persistence", persistence),
     ("persistent_client_expiration", |d, s| {
@@ -164,6 +164,10 @@ const OPTIONS: [(&str, Apply); 43] = [
 pub(super) fn set<T>(field: &mut T, value: Result<T>) -> Result {
     *field = value?;
     Ok(())
+}
+
+pub(super) fn path(setting: Setting<'_>) -> Result<Option<PathBuf>> {
+    setting.text().map(|text| Some(PathBuf::from(text)))
 }
 
 /// A limit that -1 takes away.

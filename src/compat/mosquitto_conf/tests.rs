@@ -93,11 +93,15 @@ fn a_wrong_line_is_named_with_its_number_and_one_sentence() {
         ),
         ("allow_anonymous yes", "Invalid allow_anonymous value (yes)."),
         ("auto_id_prefix", "Empty auto_id_prefix value in configuration."),
-        ("password_file /etc/x", "The password_file option is not supported by culex."),
-        ("acl_file /etc/x", "The acl_file option is not supported by culex."),
+        ("password_file", "Empty password_file value in configuration."),
+        ("acl_file", "Empty acl_file value in configuration."),
         ("connection bridge", "The connection option is not supported by culex."),
         ("bridge_tls_version tlsv1.2", "The bridge_tls_version option is not supported by culex."),
         ("plugin_opt_x y", "The plugin_opt_x option is not supported by culex."),
+        (
+            "password_file x\nper_listener_settings true",
+            "per_listener_settings must be set before any other security settings.",
+        ),
         (
             "allow_anonymous true\nper_listener_settings true",
             "per_listener_settings must be set before any other security settings.",
@@ -245,6 +249,24 @@ fn per_listener_settings_hold_for_their_listener_alone() {
     assert_eq!(&*first.auto_id_prefix, "one-");
     assert!(!second.allow_anonymous && !second.allow_zero_length_clientid);
     assert_eq!(&*second.auto_id_prefix, "auto-");
+}
+
+#[test]
+fn users_belong_to_all_listeners_or_to_their_own() {
+    let files = |passwords: &str, rights: &str| UserFiles {
+        password_file: Some(passwords.into()),
+        acl_file: Some(rights.into()),
+    };
+    let common = read("listener 1884\nlistener 1885\npassword_file p\nacl_file a\n").unwrap();
+    assert_eq!(common.users, [files("p", "a"), files("p", "a")]);
+    assert!(
+        common.broker.listeners.iter().all(|listener| listener.authenticate && !listener.allow_anonymous)
+    );
+    let text = "per_listener_settings true\nlistener 1884\npassword_file p\nacl_file a\nlistener 1885\n\
+                allow_anonymous true\n";
+    let own = read(text).unwrap();
+    assert_eq!(own.users, [files("p", "a"), UserFiles::default()]);
+    assert!(own.broker.listeners[0].authenticate && !own.broker.listeners[1].authenticate);
 }
 
 #[test]

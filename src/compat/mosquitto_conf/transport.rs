@@ -1,7 +1,7 @@
 //! Options of a listener's transport: PROXY header, TLS, WebSocket.
 
 use super::draft::{Draft, Section};
-use super::options::{Apply, set};
+use super::options::{Apply, path, set};
 use super::value::{ConfigurationFault, Setting};
 use crate::net::server::{AddressFamily, ListenPlan, ProxyProtocol};
 use crate::net::tls::{Identity, ServerIdentity, TlsServerSettings};
@@ -132,10 +132,6 @@ impl Draft {
         section.transport_at = at;
         &mut section.transport
     }
-}
-
-fn path(setting: Setting<'_>) -> Result<Option<PathBuf>> {
-    setting.text().map(|text| Some(PathBuf::from(text)))
 }
 
 fn dhparamfile(draft: &mut Draft, setting: Setting<'_>) -> Result {

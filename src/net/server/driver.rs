@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::handshake::{HandshakeFailure, Handshakes, Layers};
 use super::listen::{Listeners, Peer};
 use super::ready::{ReadyList, Source};
-use crate::broker::{self, Broker, ConnectionInfo};
+use crate::broker::{self, Authenticated, Broker, Client, ConnectionId, ConnectionInfo};
 use crate::net::read_block::ReadBlock;
 use crate::net::timer::Timer;
 #[cfg(feature = "tls")]
@@ -53,6 +53,17 @@ struct Orders {
     configuration: Option<Box<broker::Config>>,
     #[cfg(feature = "tls")]
     tls: Vec<(usize, TlsServer)>,
+    answers: Vec<(ConnectionId, Authenticated)>,
+    dismissal: Option<Dismissal>,
+}
+
+/// Whether a client is to go.
+struct Dismissal(Box<dyn Fn(Client<'_>) -> bool + Send>);
+
+impl std::fmt::Debug for Dismissal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dismissal")
+    }
 }
 
 /// Tells a running server what to do, from any thread.
@@ -78,6 +89,16 @@ impl Control {
     /// Gives the broker a new configuration; listeners and connections stay.
     pub fn reconfigure(&self, config: broker::Config) {
         self.order(|orders| orders.configuration = Some(Box::new(config)));
+    }
+
+    /// Answers [`broker::Event::Authenticate`] from elsewhere.
+    pub fn answer(&self, connection: ConnectionId, verdict: Authenticated) {
+        self.order(|orders| orders.answers.push((connection, verdict)));
+    }
+
+    /// Ends the connections of all clients that `is_dismissed` names, once; see [`Broker::dismiss`].
+    pub fn dismiss(&self, is_dismissed: impl Fn(Client<'_>) -> bool + Send + 'static) {
+        self.order(|orders| orders.dismissal = Some(Dismissal(Box::new(is_dismissed))));
     }
 
     /// Accepts the connections of listener `plan`, if it speaks TLS, with other certificates from now on.
@@ -194,6 +215,12 @@ impl<O: Observer> Server<O> {
         #[cfg(feature = "tls")]
         for (plan, tls) in &orders.tls {
             self.acceptor.replace_tls(*plan, tls);
+        }
+        for (connection, verdict) in orders.answers {
+            self.broker.handle_authenticated(now, connection, verdict);
+        }
+        if let Some(Dismissal(is_dismissed)) = orders.dismissal {
+            self.broker.dismiss(now, &is_dismissed);
         }
         if orders.is_stopping && self.stop_until.is_none() {
             self.stop_until = Some(now + STOP_MAX);
