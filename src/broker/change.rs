@@ -7,7 +7,8 @@ use super::Broker;
 use super::in_flight::{Delivery, Entry, Origin, Stage};
 use super::message::Message;
 use super::retain::{RetainedMessage, Source};
-use super::session::DelayedWill;
+use super::session::{DelayedWill, Session};
+use super::snapshot::stored_delivery;
 use super::subscriptions::{SessionKey, Subscription};
 use crate::packet::{PacketIdentifier, ProtocolVersion, Qos, Text, Will};
 use crate::time::Time;
@@ -153,28 +154,24 @@ impl Broker {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let connection = session.connection.and_then(|id| self.connections.get(id));
-        let will = match (&session.will, connection.and_then(|connection| connection.details.will.as_ref())) {
-            (Some(delayed), _) => Some((delayed.will.clone(), delayed.due)),
-            (None, Some(will)) => Some(((**will).clone(), Time::MAX)),
-            (None, None) => None,
+        let is_durable = session.is_durable();
+        let stored = is_durable.then(|| Box::new(self.stored_session(session)));
+        let client_identifier = session.client_identifier.clone();
+        let was_recorded = std::mem::replace(&mut self.sessions[key].is_recorded, is_durable);
+        let Some(stored) = stored else {
+            // What was durable on its last connection ends with this one, also by a crash.
+            if was_recorded {
+                self.push_change(Change::SessionEnded { client_identifier });
+            }
+            return;
         };
-        let stored = Box::new(StoredSession {
-            version: session.version,
-            expiry_interval: session.expiry_interval,
-            ends: session.ends,
-            is_connected: connection.is_some(),
-            user_name: session.user_name.clone(),
-            listener: session.listener,
-            will,
-        });
         self.record(key, |client_identifier| Change::Session { client_identifier, session: stored });
     }
 
     #[inline]
-    pub(super) fn record_session_end(&mut self, client_identifier: &Text) {
-        if self.is_recording() {
-            self.push_change(Change::SessionEnded { client_identifier: client_identifier.clone() });
+    pub(super) fn record_session_end(&mut self, session: &Session) {
+        if self.is_recording() && session.is_recorded {
+            self.push_change(Change::SessionEnded { client_identifier: session.client_identifier.clone() });
         }
     }
 
@@ -202,18 +199,7 @@ impl Broker {
         }
         self.deliveries_recorded += 1;
         delivery.number = self.deliveries_recorded;
-        let stored = Box::new(StoredDelivery {
-            number: delivery.number,
-            message: Arc::clone(&delivery.message),
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_identifiers: delivery
-                .origin
-                .as_ref()
-                .map_or_else(Vec::new, |origin| origin.identifiers.clone()),
-            shared_filter: delivery.origin.as_ref().and_then(|origin| origin.shared_filter.clone()),
-            packet_identifier: None,
-        });
+        let stored = Box::new(stored_delivery(delivery));
         self.record(key, |client_identifier| Change::Queued { client_identifier, delivery: stored });
     }
 
@@ -306,6 +292,7 @@ impl Broker {
         };
         let (now, cap) = (self.now, self.config.persistent_client_expiration);
         let session = &mut self.sessions[key];
+        session.is_recorded = true;
         session.version = stored.version;
         session.expiry_interval = stored.expiry_interval;
         session.user_name = stored.user_name;

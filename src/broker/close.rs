@@ -172,7 +172,7 @@ impl Broker {
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
-        self.record_session_end(&session.client_identifier);
+        self.record_session_end(&session);
         let filters = std::mem::take(&mut session.filters);
         self.subscriptions.remove_session(key, filters.iter().map(|filter| &**filter));
         self.hand_on(&mut session);
@@ -189,6 +189,8 @@ impl Broker {
             Some(Delivery { message, origin: entry.origin, number: 0, qos: entry.qos, retain: entry.retain })
         });
         let queued = session.queue.drain().into_iter().filter(|delivery| delivery.qos != Qos::AtMostOnce);
+        // For its new receiver it is another delivery.
+        let queued = queued.map(|delivery| Delivery { number: 0, ..delivery });
         let shared: Vec<Delivery> = in_flight
             .chain(queued)
             .filter(|delivery| delivery.origin.as_ref().is_some_and(|origin| origin.shared_filter.is_some()))

@@ -1,10 +1,11 @@
 //! One connection: what is known of it from its first byte to its last.
 
-use super::alias::{IncomingAliases, OutgoingAliases};
+use super::alias::OutgoingAliases;
 use super::subscriptions::SessionKey;
 use crate::packet::{
     FixedHeader, FrameReader, PacketError, PacketType, ProtocolVersion, Qos, Text, Transmit, Verdict, Will,
 };
+use crate::session::alias::IncomingAliases;
 use crate::time::Time;
 use slab::Slab;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! One message to one session: sent at once, queued, or dropped where the bounds say so.
 
 use super::Broker;
-use super::alias::TopicForm;
 use super::connection::Connection;
 use super::encode::Form;
 use super::in_flight::{Delivery, Entry, Origin, Stage};
@@ -11,6 +10,7 @@ use super::route::{NOBODY, Route, Target};
 use super::subscriptions::SessionKey;
 use crate::journal::{Fact, Topics};
 use crate::packet::{PacketIdentifier, PacketType, Qos, ReasonCode, SHARED_FROM, Text};
+use crate::session::alias::TopicForm;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -329,7 +329,7 @@ impl Broker {
         else {
             return;
         };
-        if let TopicForm::First(alias) = form.topic {
+        if let TopicForm::Introduce(alias) = form.topic {
             connection.outgoing_aliases.take(&message.topic, alias);
         }
         self.statistics.count_publish_sent(message.payload.len());

@@ -1,11 +1,11 @@
 //! PUBLISH as it goes out: encoded once for all receivers that get the same bytes.
 
-use super::alias::TopicForm;
 use super::message::{MessageRef, NO_EXPIRY};
 use crate::packet::{
     PacketIdentifier, Property, PropertyIdentifier, Qos, SHARED_FROM, put_variable_byte_integer,
     variable_byte_integer_length,
 };
+use crate::session::alias::TopicForm;
 use crate::time::Time;
 
 /// What differs between receivers beside the bytes that all share.
@@ -82,7 +82,7 @@ impl Form<'_> {
             out.push(PropertyIdentifier::SubscriptionIdentifier as u8);
             put_variable_byte_integer(out, number);
         }
-        if let TopicForm::First(alias) | TopicForm::Alias(alias) = self.topic {
+        if let TopicForm::Introduce(alias) | TopicForm::Alias(alias) = self.topic {
             out.push(PropertyIdentifier::TopicAlias as u8);
             out.extend_from_slice(&alias.to_be_bytes());
         }

@@ -240,6 +240,11 @@ impl InFlight {
         }
     }
 
+    /// Everything in flight, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// Takes everything out: the session has ended.
     pub(super) fn drain(&mut self) -> VecDeque<Entry> {
         self.sent = 0;

@@ -30,6 +30,7 @@ mod retain;
 pub mod retained;
 mod route;
 mod session;
+mod snapshot;
 mod statistics;
 mod subscribe;
 pub mod subscriptions;

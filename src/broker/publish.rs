@@ -69,7 +69,8 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(id) else {
             return Err(Fault::Reason(ReasonCode::PROTOCOL_ERROR));
         };
-        connection.incoming_aliases.resolve(alias, topic, connection.max_topic_alias).map_err(Fault::Reason)
+        super::alias::resolve(&mut connection.incoming_aliases, alias, topic, connection.max_topic_alias)
+            .map_err(Fault::Reason)
     }
 
     #[inline]

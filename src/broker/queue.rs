@@ -114,6 +114,11 @@ impl Queue {
         }
     }
 
+    /// Everything that waits, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.iter()
+    }
+
     /// Takes everything out: the session has ended.
     pub(super) fn drain(&mut self) -> VecDeque<Delivery> {
         self.bytes = 0;

@@ -60,6 +60,11 @@ impl Received {
         }
     }
 
+    /// All that are open.
+    pub(super) fn identifiers(&self) -> impl Iterator<Item = PacketIdentifier> {
+        self.open.iter().map(|entry| entry.0)
+    }
+
     /// Puts back what a store remembers.
     pub(super) fn restore(&mut self, identifier: PacketIdentifier) {
         if let Err(place) = self.open.binary_search_by_key(&identifier, |entry| entry.0) {

@@ -36,6 +36,8 @@ pub(super) struct Session {
     pub(super) version: ProtocolVersion,
     /// The listener of its last connection.
     pub(super) listener: u16,
+    /// Whether the change log knows of it.
+    pub(super) is_recorded: bool,
     /// Whether the loss of messages was told since the queue was last empty.
     pub(super) is_dropping: bool,
     /// Session Expiry Interval in seconds, before MQTT 5 zero or [`NEVER`].
@@ -148,6 +150,7 @@ impl Sessions {
             connection: None,
             version: ProtocolVersion::V311,
             listener: 0,
+            is_recorded: false,
             is_dropping: false,
             expiry_interval: 0,
             serial: self.created,
@@ -182,6 +185,10 @@ impl Sessions {
 
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        self.slots.iter().map(|(key, session)| (SessionKey(u32::try_from(key).unwrap_or(u32::MAX)), session))
     }
 }
 

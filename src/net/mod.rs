@@ -10,6 +10,8 @@ pub mod server;
 pub mod socks;
 #[cfg(feature = "srv")]
 pub mod srv;
+#[cfg(feature = "store")]
+pub mod store;
 mod stream;
 mod timer;
 #[cfg(feature = "tls")]

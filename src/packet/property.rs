@@ -347,7 +347,7 @@ impl<'a> PropertiesRef<'a> {
     }
 
     /// Checks wire bytes without their length prefix.
-    fn check(wire: &'a [u8], place: Place) -> Result<Self, PacketError> {
+    pub(crate) fn check(wire: &'a [u8], place: Place) -> Result<Self, PacketError> {
         let mut reader = Reader::new(wire);
         let mut seen = 0_u64;
         while !reader.is_empty() {

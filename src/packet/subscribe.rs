@@ -45,7 +45,8 @@ impl SubscriptionOptions {
             | (self.retain_handling as u8) << 4
     }
 
-    fn decode(byte: u8, version: ProtocolVersion) -> Result<Self, PacketError> {
+    /// Reads the byte on the wire.
+    pub(crate) fn decode(byte: u8, version: ProtocolVersion) -> Result<Self, PacketError> {
         let reserved = if version == ProtocolVersion::V5 { 0xC0 } else { 0xFC };
         if byte & reserved != 0 {
             return Err(PacketError::SubscriptionOptions);

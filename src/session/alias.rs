@@ -1,4 +1,5 @@
-//! Topic Aliases (MQTT 5, section 3.3.2.3.4), one table a direction; both are forgotten with the connection.
+//! Topic Aliases (MQTT 5, section 3.3.2.3.4), one table a direction; both are forgotten with the connection. The broker uses
+//! the same tables.
 
 use crate::packet::Text;
 use rustc_hash::FxHashMap;
@@ -11,13 +12,16 @@ pub(crate) struct IncomingAliases {
 }
 
 impl IncomingAliases {
-    /// Sets the topic of `alias`, which the caller has compared with the maximum.
-    pub(crate) fn set(&mut self, alias: u16, topic: &str) {
+    /// Sets the topic of `alias`, which the caller has compared with the maximum; returns it to be kept.
+    pub(crate) fn set(&mut self, alias: u16, topic: &str) -> &Text {
         let index = usize::from(alias).saturating_sub(1);
         if index >= self.topics.len() {
             self.topics.resize(index + 1, Text::EMPTY);
         }
-        self.topics[index] = Text::detached(topic);
+        if self.topics[index] != topic {
+            self.topics[index] = Text::detached(topic);
+        }
+        &self.topics[index]
     }
 
     /// The topic of `alias`, if it was set.
@@ -31,11 +35,36 @@ impl IncomingAliases {
     }
 }
 
+/// Aliases that this side assigns by itself: 1, 2, ... in order of first use.
+#[derive(Debug, Default)]
+pub(crate) struct AssignedAliases {
+    by_topic: FxHashMap<Text, u16>,
+}
+
+impl AssignedAliases {
+    /// The form in which `topic` may be sent next, with at most `maximum` aliases; a new one is taken only with
+    /// [`AssignedAliases::take`], since the packet may turn out not to be sent.
+    pub(crate) fn form(&self, topic: &str, maximum: u16) -> TopicForm {
+        if let Some(&alias) = self.by_topic.get(topic) {
+            return TopicForm::Alias(alias);
+        }
+        match u16::try_from(self.by_topic.len() + 1) {
+            Ok(alias) if alias <= maximum => TopicForm::Introduce(alias),
+            _ => TopicForm::Plain,
+        }
+    }
+
+    /// Remembers that `topic` was sent with this new alias.
+    pub(crate) fn take(&mut self, topic: Text, alias: u16) {
+        self.by_topic.insert(topic, alias);
+    }
+}
+
 /// The aliases that this side has set, or assigns by itself.
 #[derive(Debug, Default)]
 pub(crate) struct OutgoingAliases {
     by_alias: IncomingAliases,
-    assigned: FxHashMap<Text, u16>,
+    assigned: AssignedAliases,
     /// The author chooses aliases, so none are assigned: they could collide.
     is_chosen: bool,
 }
@@ -67,17 +96,12 @@ impl OutgoingAliases {
         if self.is_chosen {
             return TopicForm::Plain;
         }
-        if let Some(&alias) = self.assigned.get(topic) {
-            return TopicForm::Alias(alias);
+        let form = self.assigned.form(topic, maximum);
+        if let TopicForm::Introduce(alias) = form {
+            let topic = self.by_alias.set(alias, topic).clone();
+            self.assigned.take(topic, alias);
         }
-        match u16::try_from(self.assigned.len() + 1) {
-            Ok(alias) if alias <= maximum => {
-                self.assigned.insert(Text::detached(topic), alias);
-                self.by_alias.set(alias, topic);
-                TopicForm::Introduce(alias)
-            }
-            _ => TopicForm::Plain,
-        }
+        form
     }
 
     /// The topic that `alias` stands for.
@@ -93,7 +117,7 @@ impl OutgoingAliases {
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         self.by_alias.clear();
-        self.assigned = FxHashMap::default();
+        self.assigned = AssignedAliases::default();
         self.is_chosen = false;
     }
 }

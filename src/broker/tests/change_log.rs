@@ -45,11 +45,20 @@ fn a_restart_from_the_log_loses_nothing_that_was_acknowledged() {
     rig.send(peer, &Packet::Pubrec(acknowledgement(2, ReasonCode::SUCCESS)));
     rig.packets(peer);
 
-    let log = changes(&mut rig.broker);
-    let mut after = Rig::new(recording(false));
-    for (_, change) in log {
-        after.broker.restore(after.now, change);
+    let log: Vec<Change> = changes(&mut rig.broker).into_iter().map(|(_, change)| change).collect();
+    let mut snapshot = Vec::new();
+    rig.broker.snapshot(|change| snapshot.push(change));
+    assert!(snapshot.len() < log.len(), "{snapshot:?}");
+    for told in [log, snapshot] {
+        let mut after = Rig::new(recording(false));
+        for change in told {
+            after.broker.restore(after.now, change);
+        }
+        goes_on_where_it_ended(after);
     }
+}
+
+fn goes_on_where_it_ended(mut after: Rig) {
     let other = after.connect(ProtocolVersion::V311, "p");
     after.send(other, &Packet::Publish(publish(Qos::AtLeastOnce, 9, "t/x", "9")));
     let peer = after.open(ProtocolVersion::V5);
@@ -65,6 +74,19 @@ fn a_restart_from_the_log_loses_nothing_that_was_acknowledged() {
     after.send(peer, &Packet::Publish(again));
     assert_eq!(after.packets(peer), [Packet::Pubrec(acknowledgement(2, ReasonCode::SUCCESS))]);
     assert_eq!(after.broker.statistics().retained_messages, 1);
+}
+
+#[test]
+fn a_session_that_ends_with_its_connection_does_not_come_back() {
+    let mut rig = Rig::new(recording(false));
+    rig.connect_as(durable_client("d"));
+    let brief = Connect { properties: crate::packet::Properties::EMPTY, ..durable_client("d") };
+    rig.connect_as(brief);
+    let mut after = Rig::new(Config::default());
+    for (_, change) in changes(&mut rig.broker) {
+        after.broker.restore(after.now, change);
+    }
+    assert_eq!(after.broker.statistics().sessions, 0);
 }
 
 #[test]

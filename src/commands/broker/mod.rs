@@ -2,6 +2,7 @@
 
 mod environment;
 mod log;
+mod persistence;
 mod plan;
 mod users;
 
@@ -20,6 +21,7 @@ use crate::time::Time;
 use clap::Parser;
 use environment::Environment;
 use log::Log;
+use persistence::Persistence;
 use plan::Plan;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -28,6 +30,8 @@ use std::net::SocketAddr;
 use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::Notify;
 use users::{Gate, GateKeys, Users};
 
 /// How many passwords are hashed at once; the others wait.
@@ -128,11 +132,22 @@ impl Running {
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
         let mut config = plan.settings.broker.clone();
         complete(&mut config, &addresses, wall_clock, seed);
-        let broker = Broker::new(config, clock.now());
+        let mut broker = Broker::new(config.clone(), clock.now());
+        let persistence = match &plan.settings.store {
+            Some(store) => {
+                let opened = Persistence::open(store.clone(), wall_clock, &log, &mut broker, clock.now())?;
+                persistence::prepare(&mut config);
+                broker.reconfigure(clock.now(), config);
+                Some(opened)
+            }
+            None => None,
+        };
         let secret = random().ok_or_else(|| anyhow::anyhow!("there is no randomness"))?;
         let gate = Gate::new(plan.users.clone(), secret);
         let gate_keys = gate.keys();
-        let server = Server::new(broker, listeners, clock, Journal { log: log.clone(), gate });
+        let give_up = Arc::new(Notify::new());
+        let journal = Journal { log: log.clone(), gate, persistence, give_up: Arc::clone(&give_up) };
+        let server = Server::new(broker, listeners, clock, journal);
         let control = server.control();
         gate_keys.connect(control.clone());
         let task = tokio::spawn(server.run());
@@ -150,8 +165,10 @@ impl Running {
         let status = if running.plan.flags.exec {
             running.run_command(&mut signals).await
         } else {
-            running.wait(&mut signals).await;
-            Ok(0)
+            tokio::select! {
+                () = running.wait(&mut signals) => Ok(0),
+                () = give_up.notified() => Err(anyhow::anyhow!("The store cannot be written")),
+            }
         };
         running.control.stop();
         let ended = task.await;
@@ -229,6 +246,10 @@ impl Running {
             self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
         }
         complete(&mut settings.broker, &self.addresses, self.wall_clock, self.seed);
+        // Whether there is a store, and where, is settled with the start.
+        if self.plan.settings.store.is_some() {
+            persistence::prepare(&mut settings.broker);
+        }
         self.control.reconfigure(settings.broker);
         self.gate_keys.replace(users);
     }
@@ -284,11 +305,14 @@ fn complete(
     }
 }
 
-/// Writes the broker's facts to the log, and lets clients in.
+/// Writes the broker's facts to the log and its changes to the disk, and lets clients in.
 #[derive(Debug)]
 struct Journal {
     log: Log,
     gate: Gate,
+    persistence: Option<Persistence>,
+    /// Told when the store has failed for too long.
+    give_up: Arc<Notify>,
 }
 
 impl Observer for Journal {
@@ -300,8 +324,19 @@ impl Observer for Journal {
             broker::Event::Authenticate { connection, request } => {
                 self.gate.judge(now, broker, connection, *request);
             }
-            // Nothing is persisted yet.
-            broker::Event::Change { .. } => {}
+            broker::Event::Change { sequence, change } => {
+                if let Some(persistence) = &mut self.persistence {
+                    persistence.record(sequence, &change);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, now: Time, broker: &mut Broker) {
+        if let Some(persistence) = &mut self.persistence
+            && !persistence.commit(now, broker)
+        {
+            self.give_up.notify_one();
         }
     }
 

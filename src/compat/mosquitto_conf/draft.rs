@@ -6,9 +6,13 @@ use super::value::ConfigurationFault;
 use super::{ConfigurationError, Settings, UserFiles};
 use crate::broker::{self, ListenerConfig};
 use crate::net::server::{ListenAddress, ListenPlan};
+use crate::net::store::StorePlan;
 use crate::packet::Text;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The file of the store; not mosquitto's name, whose database has another form.
+const DEFAULT_STORE: &str = "culex.db";
 
 /// The port of MQTT.
 const DEFAULT_PORT: u16 = 1883;
@@ -53,6 +57,11 @@ pub(super) struct Draft {
     pub(super) log_types: Option<LogTypes>,
     pub(super) log_destinations: Option<Vec<LogDestination>>,
     pub(super) pid_file: Option<PathBuf>,
+    /// `persistence` and what goes with it.
+    pub(super) is_persistent: bool,
+    pub(super) persistence_sync: bool,
+    pub(super) persistence_location: PathBuf,
+    pub(super) persistence_file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
     /// File and line of the option that is being applied.
     pub(super) place: String,
@@ -148,6 +157,10 @@ impl Draft {
         }
         self.log.types = self.log_types.unwrap_or(self.log.types);
         self.log.destinations = self.log_destinations.unwrap_or(self.log.destinations);
+        let store = self.is_persistent.then(|| {
+            let file = self.persistence_file.unwrap_or_else(|| PathBuf::from(DEFAULT_STORE));
+            StorePlan { path: self.persistence_location.join(file), sync: self.persistence_sync }
+        });
         Ok(Settings {
             broker: self.broker,
             listeners,
@@ -155,6 +168,7 @@ impl Draft {
             users,
             log: self.log,
             pid_file: self.pid_file,
+            store,
             warnings: self.warnings,
         })
     }

@@ -13,6 +13,7 @@ pub use value::ConfigurationFault;
 
 use crate::broker;
 use crate::net::server::ListenPlan;
+use crate::net::store::StorePlan;
 use draft::{Draft, Place};
 use std::fmt;
 use std::fs;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub log: LogPlan,
     /// Where to write the process's number.
     pub pid_file: Option<PathBuf>,
+    /// What is remembered on disk; nothing by default.
+    pub store: Option<StorePlan>,
     /// Lines for the log about options without effect.
     pub warnings: Vec<String>,
 }

@@ -25,9 +25,8 @@ const OBSOLETE: [&str; 7] = [
     "websockets_log_level",
 ];
 
-/// Known, and without effect while nothing is persisted, or on how this broker works; a warning says so.
-const WITHOUT_EFFECT: [&str; 5] =
-    ["autosave_interval", "autosave_on_changes", "persistence_file", "persistence_location", "log_facility"];
+/// Known, and without effect on how this broker works; a warning says so. What is persisted is written at once.
+const WITHOUT_EFFECT: [&str; 3] = ["autosave_interval", "autosave_on_changes", "log_facility"];
 
 /// Known to mosquitto, and not here. To ignore them would be dangerous or misleading.
 const UNSUPPORTED: [&str; 41] = [
@@ -107,7 +106,7 @@ const SIZE: i64 = i64::MAX;
 
 // tidy: generated table
 /// The options that work, each with what it does.
-const OPTIONS: [(&str, Apply); 45] = [
+const OPTIONS: [(&str, Apply); 48] = [
     ("accept_protocol_versions", accept_protocol_versions),
     ("acl_file", |d, s| set(&mut d.admission().users.acl_file, path(s))),
     ("allow_anonymous", |d, s| set(&mut d.admission().allow_anonymous, s.flag().map(Some))),
@@ -146,7 +145,10 @@ const OPTIONS: [(&str, Apply); 45] = [
     ("mount_point", |d, s| set(&mut d.section().config.mount_point, s.packet_text().map(Some))),
     ("password_file", |d, s| set(&mut d.admission().users.password_file, path(s))),
     ("per_listener_settings", |d, s| d.set_per_listener(s.flag()?)),
-    ("persistence", persistence),
+    ("persistence", |d, s| set(&mut d.is_persistent, s.flag())),
+    ("persistence_file", |d, s| set(&mut d.persistence_file, s.text().map(|text| Some(PathBuf::from(text))))),
+    ("persistence_location", |d, s| set(&mut d.persistence_location, s.text().map(PathBuf::from))),
+    ("persistence_sync", |d, s| set(&mut d.persistence_sync, s.flag())),
     ("persistent_client_expiration", |d, s| {
         set(&mut d.broker.persistent_client_expiration, s.duration().map(Some))
     }),
@@ -212,10 +214,6 @@ fn port(draft: &mut Draft, setting: Setting<'_>) -> Result {
             .to_owned(),
     );
     Ok(())
-}
-
-fn persistence(_: &mut Draft, setting: Setting<'_>) -> Result {
-    if setting.flag()? { Err(ConfigurationFault::Unsupported("persistence true".to_owned())) } else { Ok(()) }
 }
 
 /// A list of 3, 4 and 5, separated by commas or spaces.

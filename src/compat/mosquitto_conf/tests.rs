@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::net::server::{AddressFamily, ListenAddress, ProxyProtocol};
+use crate::net::store::StorePlan;
 use crate::net::tls::{Identity, ServerIdentity, TlsServerSettings};
 use crate::net::websocket::WebSocketPlan;
 use crate::packet::Qos;
@@ -55,7 +56,6 @@ fn a_wrong_line_is_named_with_its_number_and_one_sentence() {
         ("listener 0", "A listener with port 0 must provide a Unix socket path."),
         ("port 0", "Invalid port value (0)."),
         ("persistence maybe", "Invalid persistence value (maybe)."),
-        ("persistence true", "The persistence true option is not supported by culex."),
         ("max_keepalive abc", "Invalid max_keepalive value (abc)."),
         ("max_keepalive 65536", "max_keepalive must be between 0 and 65535 inclusive."),
         ("max_keepalive -1", "max_keepalive must be between 0 and 65535 inclusive."),
@@ -143,6 +143,18 @@ fn limits_reach_the_broker() {
     assert!(broker.queue_qos0_messages && broker.upgrade_outgoing_qos && broker.allow_duplicate_messages);
     assert!(!broker.retain_available && !broker.check_retain_source);
     assert!(settings.default_listener.is_some_and(|listener| !listener.nodelay));
+}
+
+#[test]
+fn what_is_persisted_goes_where_the_configuration_says() {
+    let store = |text: &str| read(text).unwrap().store;
+    assert_eq!(store("persistence_location /var/lib/mosquitto/\n"), None);
+    let plan = |path: &str, sync| Some(StorePlan { path: path.into(), sync });
+    assert_eq!(store("persistence true\n"), plan("culex.db", false));
+    let text = "persistence true\npersistence_location /var/lib/mosquitto/\n";
+    assert_eq!(store(text), plan("/var/lib/mosquitto/culex.db", false));
+    let text = format!("{text}persistence_file x y.db\npersistence_sync true\n");
+    assert_eq!(store(&text), plan("/var/lib/mosquitto/x y.db", true));
 }
 
 #[test]
