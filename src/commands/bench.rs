@@ -1,18 +1,18 @@
 //! `bench`: loads a broker and measures it.
 
-use super::complain;
+use super::{bench_result, complain};
 use crate::bench::embedded::Embedded;
 use crate::bench::plan::{Address, Plan};
 use crate::bench::preflight;
-use crate::bench::result::{EXIT_FAILURE, EXIT_USAGE, RunResult, config_sha256};
+use crate::bench::result::{EXIT_FAILURE, EXIT_USAGE, config_sha256};
 use crate::bench::run::{self, Stop};
-use crate::bench::summary::{self, Style};
 use crate::bench::text;
+use crate::bench::threshold::Condition;
 use crate::flags;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,6 +26,10 @@ pub fn main() -> ExitCode {
 /// Runs `bench` with these arguments, of which the first is the name it was called by.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if let Some(status) = bench_result::run(&argv) {
+        return status;
+    }
     let flags = match flags::Bench::try_parse_from(argv) {
         Ok(flags) => flags,
         Err(error) => return report_usage(&error).into(),
@@ -34,6 +38,13 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         let line = format!("culex-bench {}\n", env!("CARGO_PKG_VERSION"));
         return io::stdout().write_all(line.as_bytes()).map_or(EXIT_FAILURE.into(), |()| ExitCode::SUCCESS);
     }
+    let conditions = match flags.gates.regressions().and(flags.gates.conditions()) {
+        Ok(conditions) => conditions,
+        Err(text) => {
+            complain(&format!("Error: {text}\n"));
+            return EXIT_USAGE.into();
+        }
+    };
     let run_number = uuid::Uuid::new_v4().as_fields().0;
     let plan = match flags.plan(run_number) {
         Ok(plan) => plan,
@@ -42,7 +53,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return EXIT_USAGE.into();
         }
     };
-    match measure(plan, &flags) {
+    match measure(plan, &flags, &conditions) {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -51,7 +62,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn measure(mut plan: Plan, flags: &flags::Bench) -> anyhow::Result<u8> {
+fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> anyhow::Result<u8> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
     let found = preflight::check(&plan, is_embedded, limits);
@@ -81,14 +92,8 @@ fn measure(mut plan: Plan, flags: &flags::Bench) -> anyhow::Result<u8> {
     result.run.config = config;
     result.run.strict = flags.generator.strict;
     result.run.allowed.clone_from(&flags.generator.allow);
-    result.conclude(&[]);
-    print(&result)?;
-    Ok(result.verdict.exit_code)
-}
-
-fn print(result: &RunResult) -> io::Result<()> {
-    let style = Style { color: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
-    io::stdout().write_all(summary::render(result, style).as_bytes())
+    result.conclude(conditions);
+    bench_result::deliver(std::slice::from_mut(&mut result), &flags.output, &flags.gates)
 }
 
 /// The load in one line.
