@@ -1,11 +1,20 @@
 complete -c culex-bench -s h -l host -d 'Host of the broker' -r
-complete -c culex-bench -s p -l port -d 'Port of the broker' -r
+complete -c culex-bench -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
+complete -c culex-bench -l ws-path -d 'What the WebSocket is opened at' -r
 complete -c culex-bench -l unix -d 'Connect through this unix socket' -r -F
 complete -c culex-bench -s A -l bind -d 'Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas' -r
 complete -c culex-bench -l sndbuf -d 'Size of each socket\'s send buffer' -r
 complete -c culex-bench -l rcvbuf -d 'Size of each socket\'s receive buffer' -r
 complete -c culex-bench -l connect-timeout -d 'How long one connection may take to CONNACK' -r
 complete -c culex-bench -l reconnect -d 'Make a lost connection again after this pause; else it stays away' -r
+complete -c culex-bench -l cafile -d 'File with trusted CA certificates; the system\'s are trusted by default' -r -F
+complete -c culex-bench -l capath -d 'Directory with trusted CA certificates' -r -F
+complete -c culex-bench -l cert -d 'File with each client\'s certificate; a template: certs/%i.pem' -r
+complete -c culex-bench -l key -d 'File with each client\'s private key; a template' -r
+complete -c culex-bench -l ciphers -d 'Ciphers to offer' -r
+complete -c culex-bench -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r -f -a "tlsv1.2\t''
+tlsv1.3\t''"
+complete -c culex-bench -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
 complete -c culex-bench -l id -d 'Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first' -r
 complete -c culex-bench -l id-prefix -d 'Client Identifiers made of this prefix and the index' -r
 complete -c culex-bench -s u -l username -d 'User Names; a template' -r
@@ -60,20 +69,17 @@ complete -c culex-bench -l share -d 'Subscribe as members of this shared subscri
 complete -c culex-bench -l fan-out -d 'One publisher whose messages go to this many subscribers' -r
 complete -c culex-bench -l fan-in -d 'All publishers\' messages go to this many subscribers' -r
 complete -c culex-bench -l threads -d 'Event loops, each a thread; as many as there are processors by default' -r
+complete -c culex-bench -l segment -d 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS' -r
+complete -c culex-bench -l start-at -d 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z' -r
 complete -c culex-bench -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
-complete -c culex-bench -l json -d 'Write the result as JSON (schema bench/1); - is the standard output' -r -F
-complete -c culex-bench -l out -d 'Write the result with its seconds and streams, for merge, report and compare' -r -F
-complete -c culex-bench -l csv -d 'Write each second as a line of CSV' -r -F
-complete -c culex-bench -l hdr-log -d 'Write the latencies of each second as an HdrHistogram log' -r -F
-complete -c culex-bench -l html -d 'Write one self-contained page with curves' -r -F
-complete -c culex-bench -l fail -d 'Fail (status 4) unless this holds: \'p99<50ms,loss=0\', \'rate>=0.99*asked\', \'connect.p99<1s\'' -r
-complete -c culex-bench -l baseline -d 'Results of earlier runs to compare with; once for each file' -r -F
-complete -c culex-bench -l fail-regress -d 'Fail (status 4) when a figure is worse than the baseline\'s by more than this: \'p99>10%,rate>5%\'' -r
+complete -c culex-bench -l ws -d 'Speak WebSocket'
 complete -c culex-bench -l embedded -d 'Run against a broker of our own, in this process, started for the run'
 complete -c culex-bench -l no-nodelay -d 'Let the kernel gather small packets (Nagle\'s algorithm)'
 complete -c culex-bench -l no-quickack -d 'Let the kernel delay acknowledgements, as ordinary clients do'
+complete -c culex-bench -l tls -d 'Speak TLS; so do the other options of this group'
+complete -c culex-bench -l insecure -d 'Do not check that the certificate names the host'
 complete -c culex-bench -l no-clean -d 'Keep sessions (Clean Start 0)'
 complete -c culex-bench -l will-retain -d 'Let the broker retain the will'
 complete -c culex-bench -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
@@ -82,4 +88,3 @@ complete -c culex-bench -l strict -d 'Fail (status 5) when the generator was the
 complete -c culex-bench -l quiet -d 'Print no progress and no preflight'
 complete -c culex-bench -l help -d 'Print this help'
 complete -c culex-bench -l version -d 'Print the version'
-complete -c culex-bench -l no-color -d 'Print without colours'

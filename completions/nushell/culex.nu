@@ -302,7 +302,11 @@ module completions {
   ]
 
   def "nu-complete culex bench mode" [] {
-    [ "run" "pub" "sub" "conn" "rr" ]
+    [ "run" "pub" "sub" "conn" "rr" "find" "calibrate" ]
+  }
+
+  def "nu-complete culex bench tls_version" [] {
+    [ "tlsv1.2" "tlsv1.3" ]
   }
 
   def "nu-complete culex bench will_qos" [] {
@@ -328,7 +332,9 @@ module completions {
   # Load any MQTT broker and measure it
   export extern "culex bench" [
     --host(-h): string        # Host of the broker
-    --port(-p): string        # Port of the broker
+    --port(-p): string        # Port of the broker; 8883 with TLS, else 1883
+    --ws                      # Speak WebSocket
+    --ws-path: string         # What the WebSocket is opened at
     --unix: path              # Connect through this unix socket
     --embedded                # Run against a broker of our own, in this process, started for the run
     --bind(-A): string        # Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas
@@ -338,6 +344,15 @@ module completions {
     --rcvbuf: string          # Size of each socket's receive buffer
     --connect-timeout: string # How long one connection may take to CONNACK
     --reconnect: string       # Make a lost connection again after this pause; else it stays away
+    --tls                     # Speak TLS; so do the other options of this group
+    --cafile: path            # File with trusted CA certificates; the system's are trusted by default
+    --capath: path            # Directory with trusted CA certificates
+    --cert: string            # File with each client's certificate; a template: certs/%i.pem
+    --key: string             # File with each client's private key; a template
+    --insecure                # Do not check that the certificate names the host
+    --ciphers: string         # Ciphers to offer
+    --tls-version: string@"nu-complete culex bench tls_version" # Lowest version of TLS: tlsv1.2 or tlsv1.3
+    --tls-alpn: string        # Application protocol to offer (ALPN)
     --id: string              # Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first
     --id-prefix: string       # Client Identifiers made of this prefix and the index
     --username(-u): string    # User Names; a template
@@ -387,21 +402,15 @@ module completions {
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
     --threads: string         # Event loops, each a thread; as many as there are processors by default
+    --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS
+    --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
     --allow: string@"nu-complete culex bench allow" # Do not count these against the run: loss, duplicate, reorder
     --quiet                   # Print no progress and no preflight
     --help                    # Print this help
     --version                 # Print the version
-    --json: path              # Write the result as JSON (schema bench/1); - is the standard output
-    --out: path               # Write the result with its seconds and streams, for merge, report and compare
-    --csv: path               # Write each second as a line of CSV
-    --hdr-log: path           # Write the latencies of each second as an HdrHistogram log
-    --html: path              # Write one self-contained page with curves
-    --no-color                # Print without colours
-    --fail: string            # Fail (status 4) unless this holds: 'p99<50ms,loss=0', 'rate>=0.99*asked', 'connect.p99<1s'
-    --baseline: path          # Results of earlier runs to compare with; once for each file
-    --fail-regress: string    # Fail (status 4) when a figure is worse than the baseline's by more than this: 'p99>10%,rate>5%'
     mode?: string@"nu-complete culex bench mode" # What to do
+    condition?: string        # For find: the condition
   ]
 
   def "nu-complete culex completions shell" [] {

@@ -1,6 +1,6 @@
 //! A broker of our own on a free port of the loopback address, in a thread of this process.
 
-use crate::broker::{self, Broker, Config};
+use crate::broker::{self, Broker, Config, ListenerConfig};
 use crate::net::Clock;
 use crate::net::server::{Control, ListenAddress, ListenPlan, Listeners, Observer, Server};
 use crate::time::Time;
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 /// A broker that serves until this is dropped.
 #[derive(Debug)]
 pub struct Embedded {
-    port: u16,
+    ports: Vec<u16>,
     control: Control,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,21 +32,37 @@ impl Embedded {
     ///
     /// When no thread, runtime or port is to be had.
     pub fn start() -> io::Result<Self> {
+        Self::start_with(&[ListenPlan::plain(ListenAddress::Loopback { port: 0 })])
+    }
+
+    /// As [`Embedded::start`], listening as `plans` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::start`], and when a listener cannot be bound.
+    pub fn start_with(plans: &[ListenPlan]) -> io::Result<Self> {
         let (told, hear) = mpsc::channel();
+        let plans = plans.to_vec();
         let thread = thread::Builder::new().name("broker".to_owned()).spawn(move || {
-            if let Err(error) = serve(&told) {
+            if let Err(error) = serve(&plans, &told) {
                 // Whoever waits for the port is told why there is none; later nobody does.
                 let _ = told.send(Err(error));
             }
         })?;
-        let (port, control) = hear.recv().map_err(io::Error::other)??;
-        Ok(Self { port, control, thread: Some(thread) })
+        let (ports, control) = hear.recv().map_err(io::Error::other)??;
+        Ok(Self { ports, control, thread: Some(thread) })
     }
 
-    /// Its TCP port.
+    /// The TCP port of its first listener.
     #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn port(&self) -> u16 {
+        self.ports.first().copied().unwrap_or(0)
+    }
+
+    /// The TCP ports of its listeners.
+    #[must_use]
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
     }
 }
 
@@ -60,17 +76,23 @@ impl Drop for Embedded {
     }
 }
 
-fn serve(told: &mpsc::Sender<io::Result<(u16, Control)>>) -> io::Result<()> {
+fn serve(plans: &[ListenPlan], told: &mpsc::Sender<io::Result<(Vec<u16>, Control)>>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let clock = Clock::start();
-        let plan = ListenPlan::plain(ListenAddress::Loopback { port: 0 });
-        let listeners = Listeners::bind(&[plan]).map_err(io::Error::other)?;
-        let port = listeners.local_addresses().first().map_or(0, |(_, address)| address.port());
-        let config = Config { max_inflight_messages: 0, max_queued_messages: 0, ..Config::default() };
+        let listeners = Listeners::bind(plans).map_err(io::Error::other)?;
+        let mut addresses = listeners.local_addresses();
+        addresses.dedup_by_key(|(plan, _)| *plan);
+        let ports = addresses.iter().map(|(_, address)| address.port()).collect();
+        let config = Config {
+            listeners: vec![ListenerConfig::default(); plans.len()],
+            max_inflight_messages: 0,
+            max_queued_messages: 0,
+            ..Config::default()
+        };
         let server = Server::new(Broker::new(config, clock.now()), listeners, clock, Unobserved);
         // Whoever asked may have given up meanwhile; then the handle that stops it is gone too.
-        if told.send(Ok((port, server.control()))).is_ok() {
+        if told.send(Ok((ports, server.control()))).is_ok() {
             let served = tokio::spawn(server.run());
             served.await.map_err(io::Error::other)?;
         }

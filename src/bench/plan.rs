@@ -8,7 +8,7 @@ use crate::packet::{Connect, Properties, Qos, SubscriptionOptions, Text, Will};
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What kind of run it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +53,8 @@ pub enum Address {
 pub struct Layers {
     /// TLS; its files are read before the first connection.
     pub tls: Option<TlsSettings>,
+    /// Files of certificate and key that differ from client to client; read when each connects.
+    pub own: Option<(Template, Template)>,
     /// WebSocket, at this path.
     pub websocket: Option<String>,
 }
@@ -130,6 +132,8 @@ pub struct Load {
     pub connect_rate: Option<f64>,
     /// How long one connection may take to CONNACK.
     pub connect_timeout: Duration,
+    /// When the load begins, by the wall clock; as soon as all clients are ready by default.
+    pub start_at: Option<SystemTime>,
     /// How long a lost connection waits before it is made again; never again by default.
     pub reconnect: Option<Duration>,
 }
@@ -262,6 +266,20 @@ impl Plan {
             },
         });
         receivers.chain(senders).filter(move |member| member.index % segments.max(1) == segment)
+    }
+
+    /// The TLS settings of a client that has its own certificate.
+    #[must_use]
+    pub fn own_tls(&self, member: Member) -> Option<TlsSettings> {
+        let layers = &self.transport.layers;
+        let ((certificate, key), settings) = (layers.own.as_ref()?, layers.tls.as_ref()?);
+        let mut context = self.context(member, "", "");
+        context.index = member.client + self.identity.start_index;
+        Some(TlsSettings {
+            certificate: Some(certificate.render(&context).into()),
+            key: Some(key.render(&context).into()),
+            ..settings.clone()
+        })
     }
 
     /// The group of a client.

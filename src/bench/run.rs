@@ -11,8 +11,8 @@ use super::plan::{Address, Member, Plan, Role};
 use super::result::RunResult;
 use super::worker::Worker;
 use super::worker::clock::Clock;
-use super::worker::shared::{Gauge, Report, Rings, Shared};
-use super::worker::socket::Remote;
+use super::worker::shared::{Gauge, Report, Rings, Shared, tls_config};
+use super::worker::socket::{Layering, Remote};
 use mio::Waker;
 use phases::Coordinator;
 use std::net::ToSocketAddrs;
@@ -34,6 +34,9 @@ pub enum RunError {
         /// What the resolver said.
         source: io::Error,
     },
+    /// The files for TLS cannot be used.
+    #[error("TLS: {0}")]
+    Tls(io::Error),
     /// A thread, a timer or a poll was refused by the system.
     #[error("starting the event loops: {0}")]
     Start(io::Error),
@@ -55,8 +58,23 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunR
     let (receivers, filters) = deliveries::count(&plan);
     let streams = plan.publishers as usize;
     let hears_itself = receivers.iter().any(|count| *count > 0) || !filters.is_empty();
+    let layers = &plan.transport.layers;
+    let layering = Layering {
+        host: match &plan.transport.address {
+            Address::Tcp(host, _) => host.clone(),
+            // What a certificate or a Host header could name.
+            Address::Unix(_) => "localhost".to_owned(),
+        },
+        // With certificates of their own clients read these files each for itself.
+        tls: match (&layers.tls, &layers.own) {
+            (Some(settings), None) => Some(tls_config(settings).map_err(RunError::Tls)?),
+            _ => None,
+        },
+        websocket: layers.websocket.clone(),
+    };
     let shared = Arc::new(Shared {
         remote,
+        layering,
         clock,
         connect_from: clock.now().as_nanos(),
         start_at: AtomicU64::new(u64::MAX),
@@ -112,7 +130,9 @@ impl Fleet {
 fn assign(plan: &Plan, threads: usize) -> Vec<Vec<(u64, Member)>> {
     let mut all = vec![Vec::new(); threads];
     let mut groups = std::collections::HashMap::new();
-    for (place, member) in (0..).zip(plan.members()) {
+    let (segment, segments) = (u64::from(plan.segment.0), u64::from(plan.segment.1.max(1)));
+    for (number, member) in (0_u64..).zip(plan.members()) {
+        let place = number * segments + segment;
         let share = if member.role == Role::Subscriber { plan.share(member) } else { None };
         let at = match share {
             // The members of a group are one receiver, so one worker has them.

@@ -1,18 +1,23 @@
 //! `bench`: loads a broker and measures it.
 
-use super::{bench_result, complain};
+use super::complain;
 use crate::bench::embedded::Embedded;
-use crate::bench::plan::{Address, Plan};
+use crate::bench::find::Find;
+use crate::bench::plan::{Address, Load, Plan, constant};
 use crate::bench::preflight;
-use crate::bench::result::{EXIT_FAILURE, EXIT_USAGE, config_sha256};
+use crate::bench::result::{
+    EXIT_FAILURE, EXIT_OK, EXIT_USAGE, FindStep, GeneratorStatus, RunResult, Status, config_sha256,
+};
 use crate::bench::run::{self, Stop};
+use crate::bench::sink::{Faults, Sink};
+use crate::bench::summary::{self, Style};
 use crate::bench::text;
-use crate::bench::threshold::Condition;
-use crate::flags;
+use crate::bench::threshold::{self, Condition};
+use crate::flags::{self, bench::ModeWord};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,34 +31,22 @@ pub fn main() -> ExitCode {
 /// Runs `bench` with these arguments, of which the first is the name it was called by.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let argv: Vec<OsString> = argv.into_iter().collect();
-    if let Some(status) = bench_result::run(&argv) {
-        return status;
-    }
     let flags = match flags::Bench::try_parse_from(argv) {
-        Ok(flags) => flags,
+        Ok(flags) => flags.settled(),
         Err(error) => return report_usage(&error).into(),
     };
     if flags.generator.version {
         let line = format!("culex-bench {}\n", env!("CARGO_PKG_VERSION"));
         return io::stdout().write_all(line.as_bytes()).map_or(EXIT_FAILURE.into(), |()| ExitCode::SUCCESS);
     }
-    let conditions = match flags.gates.regressions().and(flags.gates.conditions()) {
-        Ok(conditions) => conditions,
-        Err(text) => {
-            complain(&format!("Error: {text}\n"));
-            return EXIT_USAGE.into();
-        }
-    };
-    let run_number = uuid::Uuid::new_v4().as_fields().0;
-    let plan = match flags.plan(run_number) {
+    let plan = match flags.plan(run_number(&flags)) {
         Ok(plan) => plan,
         Err(error) => {
             complain(&format!("Error: {error}\n\nTry 'culex-bench --help'.\n"));
             return EXIT_USAGE.into();
         }
     };
-    match measure(plan, &flags, &conditions) {
+    match measure(plan, &flags) {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -62,7 +55,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> anyhow::Result<u8> {
+fn measure(mut plan: Plan, flags: &flags::Bench) -> anyhow::Result<u8> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
     let found = preflight::check(&plan, is_embedded, limits);
@@ -75,25 +68,118 @@ fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> an
         complain(&format!("Warning: {problem}\n"));
     }
     let broker = if is_embedded { Some(Embedded::start()?) } else { None };
-    if let Some(broker) = &broker {
-        plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+    let is_calibrating = flags.mode == ModeWord::Calibrate;
+    let sink = if is_calibrating { Some(Sink::start(Faults::default())?) } else { None };
+    if let Some(port) = broker.as_ref().map(Embedded::port).or(sink.as_ref().map(Sink::port)) {
+        plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), port);
     }
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, flag.clone())?;
     }
-    let config = describe(flags);
-    let started = jiff::Timestamp::now().to_string();
-    let mut result = run::run(plan, &Stop::of(flag), &mut |_| {})?;
-    drop(broker);
-    result.run.started = started;
-    result.run.title = title;
-    result.run.config_sha256 = config_sha256(&config);
-    result.run.config = config;
-    result.run.strict = flags.generator.strict;
-    result.run.allowed.clone_from(&flags.generator.allow);
-    result.conclude(conditions);
-    bench_result::deliver(std::slice::from_mut(&mut result), &flags.output, &flags.gates)
+    let attempt = Attempt { flags, title, stop: Stop::of(flag) };
+    let result = match &flags.condition {
+        Some(condition) => find(&attempt, &plan, condition)?,
+        None => attempt.run(plan, &[])?,
+    };
+    drop((broker, sink));
+    print(&result)?;
+    Ok(result.verdict.exit_code)
+}
+
+/// What all runs of one command have in common.
+struct Attempt<'a> {
+    flags: &'a flags::Bench,
+    title: String,
+    stop: Stop,
+}
+
+impl Attempt<'_> {
+    /// Runs `plan` and judges it by `conditions`.
+    fn run(&self, plan: Plan, conditions: &[Condition]) -> anyhow::Result<RunResult> {
+        let config = describe(self.flags);
+        let started = jiff::Timestamp::now().to_string();
+        let mut result = run::run(plan, &self.stop, &mut |_| {})?;
+        result.run.started = started;
+        result.run.title.clone_from(&self.title);
+        result.run.config_sha256 = config_sha256(&config);
+        result.run.config = config;
+        result.run.strict = self.flags.generator.strict;
+        result.run.allowed.clone_from(&self.flags.generator.allow);
+        if self.flags.mode == ModeWord::Calibrate {
+            "calibrate".clone_into(&mut result.run.mode);
+        }
+        result.conclude(conditions);
+        if self.flags.mode == ModeWord::Calibrate {
+            result.host.calibrated_msgs_per_s = Some(result.rates.sent);
+        }
+        Ok(result)
+    }
+}
+
+/// Looks for the highest rate at which `condition` holds; the result is that of the last run in which it did.
+fn find(attempt: &Attempt<'_>, plan: &Plan, condition: &str) -> anyhow::Result<RunResult> {
+    let conditions = threshold::parse(condition)?;
+    let mut find = Find::from(plan.rate_asked().unwrap_or(1000.0).max(1.0));
+    let (mut steps, mut last_good, mut last) = (Vec::new(), None, RunResult::default());
+    while let Some(rate) = find.next() {
+        let step = Plan {
+            load: Load { schedule: Some(constant(rate, plan.publishers)), ..plan.load.clone() },
+            // Messages of the step before are foreign to this one.
+            run: (plan.run + u32::try_from(steps.len()).unwrap_or_default()) & 0xFF_FFFF,
+            ..plan.clone()
+        };
+        last = attempt.run(step, &conditions)?;
+        if last.run.interrupted || last.verdict.status == Status::Error {
+            break;
+        }
+        let holds = last.verdict.exit_code == EXIT_OK && last.generator.status != GeneratorStatus::Saturated;
+        steps.push(step_of(rate, &last, holds));
+        find.take(holds);
+        if !attempt.flags.generator.quiet {
+            let word = if holds { "holds" } else { "does not hold" };
+            complain(&format!("  {}/s {word}\n", text::grouped(last.rates.asked.unwrap_or(rate) as u64)));
+        }
+        if holds {
+            last_good = Some(last.clone());
+        }
+    }
+    let mut result = last_good.filter(|_| find.found().is_some()).unwrap_or(last);
+    "find".clone_into(&mut result.run.mode);
+    result.find = steps;
+    Ok(result)
+}
+
+/// What one rate brought.
+fn step_of(rate: f64, result: &RunResult, pass: bool) -> FindStep {
+    let latencies = result.latency_us.headline();
+    FindStep {
+        rate,
+        sent: result.rates.sent,
+        p50_us: latencies.percentile(50.0),
+        p99_us: latencies.percentile(99.0),
+        lost: result.counts.lost,
+        pass,
+        reason: if pass {
+            String::new()
+        } else {
+            result.verdict.reasons.first().cloned().unwrap_or_default()
+        },
+    }
+}
+
+/// The number of the run: by chance, or for the segments of one load by what was asked for.
+fn run_number(flags: &flags::Bench) -> u32 {
+    if flags.generator.segment.is_none() && std::env::var_os("BENCH_SEGMENTS").is_none() {
+        return uuid::Uuid::new_v4().as_fields().0;
+    }
+    let digits = config_sha256(&describe(flags));
+    u32::from_str_radix(&digits[..6], 16).unwrap_or_default()
+}
+
+fn print(result: &RunResult) -> io::Result<()> {
+    let style = Style { color: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
+    io::stdout().write_all(summary::render(result, style).as_bytes())
 }
 
 /// The load in one line.
@@ -101,7 +187,16 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
     use crate::bench::plan::Mode;
     let place = match &plan.transport.address {
         _ if is_embedded => "an embedded broker".to_owned(),
-        Address::Tcp(host, port) => format!("mqtt://{host}:{port}"),
+        Address::Tcp(host, port) => {
+            let layers = &plan.transport.layers;
+            let scheme = match (layers.websocket.is_some(), layers.tls.is_some()) {
+                (false, false) => "mqtt",
+                (false, true) => "mqtts",
+                (true, false) => "ws",
+                (true, true) => "wss",
+            };
+            format!("{scheme}://{host}:{port}")
+        }
         Address::Unix(path) => format!("{}", path.display()),
     };
     let version = match plan.identity.connect.version {
@@ -134,7 +229,10 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
 
 /// What was asked for, as result files keep it.
 fn describe(flags: &flags::Bench) -> serde_json::Value {
-    serde_json::json!({ "flags": format!("{flags:?}") })
+    let mut whole = flags.clone();
+    // The same in every segment.
+    (whole.generator.segment, whole.generator.start_at) = (None, None);
+    serde_json::json!({ "flags": format!("{whole:?}") })
 }
 
 /// Prints help, version or what is wrong with the flags; the status to end with.

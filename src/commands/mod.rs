@@ -2,8 +2,6 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
-#[cfg(feature = "bench")]
-pub mod bench_result;
 pub mod broker;
 pub mod completions;
 pub mod dispatch;

@@ -6,8 +6,6 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
-#[cfg(feature = "bench")]
-pub mod bench_result;
 mod broker;
 mod connection;
 mod general;

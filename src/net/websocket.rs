@@ -63,7 +63,18 @@ pub async fn connect<S>(stream: S, host: &str, path: &str) -> Result<WebSocket<S
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = Request::builder()
+    let request = request(host, path)?;
+    let config = client_config();
+    match client_async_with_config(request, stream, Some(config)).await {
+        Ok((inner, _response)) => Ok(WebSocket { inner, rest: Bytes::new() }),
+        Err(tungstenite::Error::Io(error)) => Err(WebSocketError::Io(error)),
+        Err(error) => Err(WebSocketError::Refused(error.to_string())),
+    }
+}
+
+/// The request that opens a WebSocket for MQTT.
+pub(crate) fn request(host: &str, path: &str) -> Result<Request, WebSocketError> {
+    Request::builder()
         .method("GET")
         // Only the path goes over the wire; the crate wants to see a scheme.
         .uri(format!("ws://mqtt{path}"))
@@ -74,16 +85,15 @@ where
         .header("Sec-WebSocket-Protocol", SUBPROTOCOL)
         .header("Sec-WebSocket-Version", "13")
         .body(())
-        .map_err(|error| WebSocketError::Refused(error.to_string()))?;
-    let config = WebSocketConfig::default()
+        .map_err(|error| WebSocketError::Refused(error.to_string()))
+}
+
+/// The limits of a client's side.
+pub(crate) fn client_config() -> WebSocketConfig {
+    WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
-        .write_buffer_size(0);
-    match client_async_with_config(request, stream, Some(config)).await {
-        Ok((inner, _response)) => Ok(WebSocket { inner, rest: Bytes::new() }),
-        Err(tungstenite::Error::Io(error)) => Err(WebSocketError::Io(error)),
-        Err(error) => Err(WebSocketError::Refused(error.to_string())),
-    }
+        .write_buffer_size(0)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {

@@ -2,7 +2,7 @@
 
 use super::phases::seconds;
 use crate::bench::machine;
-use crate::bench::plan::{Mode, Plan};
+use crate::bench::plan::{Mode, Plan, Role};
 use crate::bench::result::{
     Clock, ClockMode, Generator, Host, Interval, IntervalLatencies, Latencies, Phase, Phases, Run as RunInfo,
     RunResult, Segment, StreamCount, Thread,
@@ -11,8 +11,8 @@ use crate::bench::result::{Counts, ErrorCount};
 use crate::bench::verdict;
 use crate::bench::worker::shared::{Report, Shared};
 use crate::bench::worker::tally::{Outcome, Tally};
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
+use crate::packet::topic::matches;
+use std::collections::{BTreeMap, HashSet};
 
 /// Seconds that are kept open for workers that are late to tell.
 const OPEN_SECONDS: u32 = 3;
@@ -159,7 +159,6 @@ impl Collected {
         };
         result.rates.asked = plan.rate_asked().filter(|_| result.counts.asked > 0);
         result.warnings = warnings(&result, plan);
-        let _ = shared.load_end.load(Relaxed);
         result
     }
 
@@ -213,9 +212,28 @@ fn info(plan: &Plan, run: &Run) -> RunInfo {
             && plan.mode != Mode::Connect,
         shared: plan.subscription.share.is_some(),
         clean_sessions: plan.identity.connect.clean_start,
+        crosses_segments: plan.segment.1 > 1 && crosses_segments(plan),
         interrupted: run.interrupted,
         ..RunInfo::default()
     }
+}
+
+/// Whether a subscriber of this segment hears publishers of others.
+fn crosses_segments(plan: &Plan) -> bool {
+    if plan.mode != Mode::Run {
+        return false;
+    }
+    let whole = Plan { segment: (0, 1), ..plan.clone() };
+    let others = whole
+        .members()
+        .filter(|member| member.role == Role::Publisher && member.index % plan.segment.1 != plan.segment.0);
+    let names: HashSet<String> = others.map(|member| whole.topic(member)).collect();
+    let own = plan.members().filter(|member| member.role == Role::Subscriber);
+    let filters: HashSet<String> = own.flat_map(|member| plan.filters(member)).collect();
+    let is_plain = |filter: &String| !filter.contains(['+', '#']);
+    filters.iter().any(|filter| {
+        if is_plain(filter) { names.contains(filter) } else { names.iter().any(|name| matches(filter, name)) }
+    })
 }
 
 fn warnings(result: &RunResult, plan: &Plan) -> Vec<String> {

@@ -10,7 +10,7 @@ use mio::Waker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often the coordinator looks where things stand.
 const LOOK: Duration = Duration::from_millis(5);
@@ -152,8 +152,9 @@ impl Coordinator {
     }
 
     fn load(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
-        let start = self.now() + LEAD;
-        self.started_ns = wall_clock_nanos() + LEAD;
+        let lead = self.lead_nanos();
+        let start = self.now() + lead;
+        self.started_ns = wall_clock_nanos() + lead;
         self.shared.start_at.store(start, Relaxed);
         self.wake();
         loop {
@@ -168,7 +169,7 @@ impl Coordinator {
                 self.live(Phase::Measure, start + from, length, &standing)
             };
             watch(&live);
-            let is_all_sent = since > 0 && standing.sending == 0 && self.sends_by_count();
+            let is_all_sent = self.sends_by_count() && self.has_sent_all(&standing);
             if since >= end {
                 break;
             }
@@ -183,10 +184,20 @@ impl Coordinator {
         self.phases.measure_s = seconds(end.saturating_sub(from));
     }
 
-    /// Whether the number of messages ends the load, and all of them have a sender that has begun.
+    /// From now to the first due time, in nanoseconds.
+    fn lead_nanos(&self) -> u64 {
+        let wait = self.shared.plan.load.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
+        wait.map_or(LEAD, |wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX / 2).max(LEAD))
+    }
+
+    /// Whether the number of messages ends the load.
     fn sends_by_count(&self) -> bool {
-        let plan = &self.shared.plan;
-        plan.load.messages.is_some() && self.shared.standing().sent > 0
+        self.shared.plan.load.messages.is_some()
+    }
+
+    /// Whether no sender has anything left.
+    fn has_sent_all(&self, standing: &Standing) -> bool {
+        standing.begun == self.wakers.len() && standing.sending == 0
     }
 
     /// Waits until everything has arrived that can, or nothing more does.
@@ -202,7 +213,8 @@ impl Coordinator {
             if standing != last.0 {
                 last = (standing, now);
             }
-            let has_sent = standing.sending == 0 || now > start + self.shared.load_end.load(Relaxed) + GRACE;
+            let has_sent =
+                self.has_sent_all(&standing) || now > start + self.shared.load_end.load(Relaxed) + GRACE;
             if has_sent && self.is_complete(&standing) {
                 break;
             }
@@ -285,6 +297,6 @@ pub(super) fn seconds(nanos: u64) -> f64 {
 }
 
 fn wall_clock_nanos() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -69,6 +69,7 @@ impl Fault {
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset".to_owned(),
                 io::ErrorKind::AddrNotAvailable => "no_port".to_owned(),
                 io::ErrorKind::TimedOut => "timeout".to_owned(),
+                io::ErrorKind::InvalidData => "tls".to_owned(),
                 _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
                     "no_descriptor".to_owned()
                 }
@@ -93,6 +94,26 @@ impl Fault {
             Self::Timeout => "no answer in time".to_owned(),
         }
     }
+}
+
+/// Writes what the socket takes; how much that was.
+///
+/// A plain socket that takes less is full. A layer may take less than there is room for below it, and nobody would tell
+/// when it takes more, so it is asked until it says no.
+fn write_all(socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match socket.write(&bytes[written..]) {
+            Ok(0) => break,
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+        if socket.is_plain() {
+            break;
+        }
+    }
+    Ok(written)
 }
 
 /// A client of the load.
@@ -149,7 +170,10 @@ impl Client {
         self.opened_at = core.now();
         self.stage = Stage::Opening;
         core.opening += 1;
-        let opened = Socket::connect(&core.shared.remote, source, transport);
+        let opened = core
+            .shared
+            .layering(self.member)
+            .and_then(|layering| Socket::connect(&core.shared.remote, source, transport, &layering));
         match opened.and_then(|socket| socket.register(&core.registry, Token(token)).map(|()| socket)) {
             Ok(socket) => {
                 self.socket = Some(socket);
@@ -162,15 +186,21 @@ impl Client {
 
     /// The socket can be written to: it is open, or has room again.
     pub(super) fn writable(&mut self, core: &mut Core, token: usize) {
-        let result = match (self.stage, &self.socket) {
-            (Stage::Opening, Some(socket)) => match socket.is_open() {
+        // Each event says so, whether anybody waits for it or not.
+        let is_flushed = self.socket.as_ref().is_none_or(Socket::is_flushed);
+        if self.stage != Stage::Opening && self.pending.is_empty() && is_flushed {
+            return;
+        }
+        let result = match (self.stage, &mut self.socket) {
+            (Stage::Opening, Some(socket)) => match socket.advance() {
                 Ok(true) => self.send_connect(core),
                 Ok(false) => Ok(()),
                 Err(error) => Err(Fault::Io(error)),
             },
+            (_, Some(socket)) => socket.flush().map_err(Fault::Io),
             _ => Ok(()),
         };
-        let result = result.and_then(|()| self.write_pending()).and_then(|()| self.turn(core, token));
+        let result = result.and_then(|()| self.write_pending()).and_then(|()| self.turn_to_send(core, token));
         if let Err(fault) = result {
             self.lost(core, token, &fault);
         }
@@ -186,14 +216,29 @@ impl Client {
 
     /// Reads what there is, answers it, and sends what is due. `is_ended`: the peer has ended its direction.
     pub(super) fn readable(&mut self, core: &mut Core, token: usize, is_ended: bool) {
-        if let Err(fault) = self.read(core, token, is_ended).and_then(|()| self.turn(core, token)) {
+        if self.stage == Stage::Opening {
+            return self.writable(core, token);
+        }
+        let result = self.read(core, token, is_ended).and_then(|is_short| {
+            self.emit(core, token)?;
+            let is_answered = !core.out.is_empty();
+            self.flush(core)?;
+            // A full read is followed by another one, and an answer carries the acknowledgement with it.
+            if is_short && !is_answered && core.shared.plan.transport.quickack {
+                self.socket.as_ref().inspect(|socket| socket.acknowledge_quickly());
+            }
+            Ok(())
+        });
+        if let Err(fault) = result {
             self.lost(core, token, &fault);
         }
     }
 
-    fn read(&mut self, core: &mut Core, token: usize, is_ended: bool) -> Result<(), Fault> {
+    /// Reads until the socket is empty; whether the last read was a short one.
+    fn read(&mut self, core: &mut Core, token: usize, is_ended: bool) -> Result<bool, Fault> {
         let mut block = std::mem::take(&mut core.block);
-        let mut outcome = Ok(());
+        let mut outcome = Ok(false);
+        let is_plain = self.socket.as_ref().is_some_and(Socket::is_plain);
         for turn in 0.. {
             if turn == READS_PER_TURN_MAX || self.pending.len() > PENDING_BYTES_MAX {
                 core.again.push(token);
@@ -214,9 +259,10 @@ impl Client {
                 }
             };
             core.refresh();
-            outcome = self.take(core, &block[..length]);
+            let is_short = length < block.len();
+            outcome = self.take(core, &block[..length]).map(|()| is_short);
             // Less than there was room for: the socket is empty, unless its end is there as well.
-            if outcome.is_err() || (length < block.len() && !is_ended) {
+            if outcome.is_err() || (is_short && !is_ended && is_plain) {
                 break;
             }
         }
@@ -345,20 +391,6 @@ impl Client {
         }
     }
 
-    /// Sends what is due and writes what there is.
-    pub(super) fn turn(&mut self, core: &mut Core, token: usize) -> Result<(), Fault> {
-        self.emit(core, token)?;
-        let had_output = !core.out.is_empty();
-        self.flush(core)?;
-        if !had_output
-            && let Some(socket) = &self.socket
-            && core.shared.plan.transport.quickack
-        {
-            socket.acknowledge_quickly();
-        }
-        Ok(())
-    }
-
     /// Sends what is due and writes it.
     pub(super) fn turn_to_send(&mut self, core: &mut Core, token: usize) -> Result<(), Fault> {
         self.emit(core, token)?;
@@ -381,9 +413,8 @@ impl Client {
         }
         core.bytes_out += core.out.len() as u64;
         let written = match &mut self.socket {
-            Some(socket) if self.pending.is_empty() => match socket.write(&core.out) {
+            Some(socket) if self.pending.is_empty() => match write_all(socket, &core.out) {
                 Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) => {
                     core.out.clear();
                     return Err(Fault::Io(error));
@@ -404,24 +435,14 @@ impl Client {
         if self.pending.is_empty() || self.stage == Stage::Opening {
             return Ok(());
         }
-        let mut written = 0;
-        let result = loop {
-            match socket.write(&self.pending[written..]) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-                Err(error) => break Err(Fault::Io(error)),
-            }
-            if written == self.pending.len() {
-                break Ok(());
-            }
-        };
+        let written = write_all(socket, &self.pending).map_err(Fault::Io)?;
         if written == self.pending.len() {
             // An idle connection keeps no buffer.
             self.pending = Vec::new();
         } else {
             self.pending.drain(..written);
         }
-        result
+        Ok(())
     }
 
     /// What the wheel found due: a keep alive, or a connection that takes too long.

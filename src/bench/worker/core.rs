@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::Sender;
 
 /// All reads of a worker go through one block of this many bytes.
@@ -350,6 +350,7 @@ impl Core {
         gauge.received.store(self.received, Relaxed);
         gauge.expected.store(self.expected, Relaxed);
         gauge.sending.store(self.sending, Relaxed);
+        gauge.has_begun.store(self.is_started(), Release);
     }
 
     /// Ends: hands everything over.

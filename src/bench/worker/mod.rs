@@ -7,6 +7,7 @@ mod checks;
 mod client;
 pub(crate) mod clock;
 mod core;
+mod pipe;
 mod sender;
 pub(crate) mod shared;
 pub(crate) mod socket;
@@ -257,8 +258,9 @@ impl Worker {
         for client in &mut self.clients {
             let Some(sender) = &mut client.sender else { continue };
             let (load_end, measure_from) = (self.core.load_end, self.core.measure_from);
-            let unsent =
-                if plan.load.schedule.is_some() { sender.rest(plan, measure_from, load_end) } else { 0 };
+            // Nothing is asked of a load that never began.
+            let was_asked = plan.load.schedule.is_some() && self.core.is_started();
+            let unsent = if was_asked { sender.rest(plan, measure_from, load_end) } else { 0 };
             let counts = &mut self.core.outcome.counts;
             counts.asked += sender.asked + unsent;
             counts.unsent += sender.dropped + unsent;

@@ -1,10 +1,18 @@
 //! What all workers and their coordinator see of each other.
 
 use super::clock::Clock;
-use super::socket::Remote;
+use super::socket::{Layering, Remote};
 use super::tally::{Outcome, Tally};
-use crate::bench::plan::Plan;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::bench::plan::{Member, Plan};
+use crate::net::tls::{TlsClient, TlsSettings};
+use rustls::ClientConfig;
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
 
 /// Entries of all rings of writing times together, 8 bytes each.
 const RING_ENTRIES: usize = 1 << 20;
@@ -16,6 +24,8 @@ const RING_ENTRIES_MAX: usize = 1 << 16;
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) remote: Remote,
+    /// What lies over the sockets, where it is the same for all.
+    pub(crate) layering: Layering,
     pub(crate) clock: Clock,
     /// When the first client may connect, by the clock.
     pub(crate) connect_from: u64,
@@ -51,8 +61,21 @@ pub(crate) struct Gauge {
     pub(crate) acked: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) expected: AtomicU64,
-    /// Senders that may still send.
+    /// Senders that may still send, once the worker has begun.
     pub(crate) sending: AtomicU32,
+    pub(crate) has_begun: AtomicBool,
+}
+
+/// Reads the files of `settings`.
+///
+/// # Errors
+///
+/// What is wrong with them; an encrypted key, for there is nobody to ask.
+pub(crate) fn tls_config(settings: &TlsSettings) -> io::Result<Arc<ClientConfig>> {
+    let nobody =
+        || io::Error::other("an encrypted key cannot be used here: there is nobody to ask its pass phrase");
+    let client = TlsClient::new(settings, &mut || Err(nobody())).map_err(io::Error::other)?;
+    client.config().ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 /// What workers tell.
@@ -77,9 +100,22 @@ pub(crate) struct Standing {
     pub(crate) received: u64,
     pub(crate) expected: u64,
     pub(crate) sending: u32,
+    /// Workers that have begun the load.
+    pub(crate) begun: usize,
 }
 
 impl Shared {
+    /// What lies over the socket of a client: its own certificate, where each has one.
+    ///
+    /// # Errors
+    ///
+    /// When the files of its certificate cannot be used.
+    pub(crate) fn layering(&self, member: Member) -> io::Result<Cow<'_, Layering>> {
+        let Some(settings) = self.plan.own_tls(member) else { return Ok(Cow::Borrowed(&self.layering)) };
+        let tls = tls_config(&settings)?;
+        Ok(Cow::Owned(Layering { tls: Some(tls), ..self.layering.clone() }))
+    }
+
     /// Where all workers stand together.
     pub(crate) fn standing(&self) -> Standing {
         let mut sum = Standing::default();
@@ -93,6 +129,8 @@ impl Shared {
             sum.acked += gauge.acked.load(Relaxed);
             sum.received += gauge.received.load(Relaxed);
             sum.expected += gauge.expected.load(Relaxed);
+            // Stored last: a worker that says so has told what it sends.
+            sum.begun += usize::from(gauge.has_begun.load(Acquire));
             sum.sending += gauge.sending.load(Relaxed);
         }
         sum

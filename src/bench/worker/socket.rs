@@ -1,14 +1,24 @@
-//! A connection's socket: never waits, and knows whether the way to the broker is open yet.
+//! A client's way to the broker, layer by layer: socket, TLS, WebSocket.
 
+use super::pipe::{Pipe, Raw};
 use crate::bench::plan::Transport;
+use crate::net::websocket::{client_config, request};
+use bytes::{Buf, Bytes};
 use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Protocol, SockAddr, Type};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_tungstenite::tungstenite::handshake::client::ClientHandshake;
+use tokio_tungstenite::tungstenite::handshake::{HandshakeError, MidHandshake};
+use tokio_tungstenite::tungstenite::protocol::WebSocket;
+use tokio_tungstenite::tungstenite::{self, Message, client};
 
 /// Where all clients connect to, with its name looked up.
 #[derive(Clone, Debug)]
@@ -19,11 +29,32 @@ pub(crate) enum Remote {
     Unix(PathBuf),
 }
 
-/// A socket on its way, or there.
+/// What lies between MQTT and the socket, ready for use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layering {
+    /// The host as the user names it, for certificates and the Host header.
+    pub(crate) host: String,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) websocket: Option<String>,
+}
+
+/// A way to the broker, open or being opened.
 #[derive(Debug)]
 pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Pipe(Pipe),
+    /// The WebSocket has not been asked for yet.
+    Before(Option<Pipe>, Box<(String, String)>),
+    Upgrading(Option<Box<MidHandshake<ClientHandshake<Pipe>>>>),
+    Web(Box<Web>),
+}
+
+/// An open WebSocket.
+#[derive(Debug)]
+pub(super) struct Web {
+    inner: WebSocket<Pipe>,
+    /// What is left of the frame that was read last.
+    rest: Bytes,
+    is_flushed: bool,
 }
 
 impl Socket {
@@ -32,80 +63,217 @@ impl Socket {
         remote: &Remote,
         source: Option<IpAddr>,
         transport: &Transport,
+        layering: &Layering,
     ) -> io::Result<Self> {
-        match remote {
-            Remote::Unix(path) => UnixStream::connect(path).map(Self::Unix),
-            Remote::Tcp(address) => connect_tcp(*address, source, transport).map(Self::Tcp),
-        }
+        let raw = match remote {
+            Remote::Unix(path) => Raw::Unix(UnixStream::connect(path)?),
+            Remote::Tcp(address) => Raw::Tcp(connect_tcp(*address, source, transport)?),
+        };
+        let pipe = match &layering.tls {
+            None => Pipe::Raw(raw),
+            Some(config) => {
+                let wrong = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+                let name = ServerName::try_from(layering.host.clone()).map_err(wrong)?;
+                let connection = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
+                Pipe::Tls(Box::new(StreamOwned::new(connection, raw)))
+            }
+        };
+        Ok(match &layering.websocket {
+            Some(path) => Self::Before(Some(pipe), Box::new((layering.host.clone(), path.clone()))),
+            None => Self::Pipe(pipe),
+        })
     }
 
     /// Lets `registry` tell whenever something can be read or written.
     pub(super) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut SourceFd(&self.descriptor()), token, Interest::READABLE | Interest::WRITABLE)
+        let descriptor = match self.pipe() {
+            Some(pipe) => pipe.raw().descriptor(),
+            None => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    fn descriptor(&self) -> RawFd {
-        match self {
-            Self::Tcp(socket) => socket.as_raw_fd(),
-            Self::Unix(socket) => socket.as_raw_fd(),
-        }
-    }
-
-    /// Whether the connection is up.
+    /// Goes on with opening; whether MQTT can begin.
     ///
     /// # Errors
     ///
-    /// Why it never will be.
-    pub(super) fn is_open(&self) -> io::Result<bool> {
+    /// Why it never will.
+    pub(super) fn advance(&mut self) -> io::Result<bool> {
         match self {
-            Self::Unix(_) => Ok(true),
-            Self::Tcp(socket) => {
-                if let Some(error) = socket.take_error()? {
-                    return Err(error);
+            Self::Pipe(pipe) => Ok(pipe.raw().is_open()? && pipe.shake_hands()?),
+            Self::Before(pipe, names) => {
+                if let Some(open) = pipe
+                    && !(open.raw().is_open()? && open.shake_hands()?)
+                {
+                    return Ok(false);
                 }
-                match socket.peer_addr() {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-                    Err(error) => Err(error),
-                }
+                let Some(pipe) = pipe.take() else { return Err(io::ErrorKind::NotConnected.into()) };
+                let request = request(&names.0, &names.1).map_err(io::Error::other)?;
+                let begun = client::client_with_config(request, pipe, Some(client_config()));
+                self.upgraded(begun)
             }
+            Self::Upgrading(handshake) => {
+                let Some(handshake) = handshake.take() else {
+                    return Err(io::ErrorKind::NotConnected.into());
+                };
+                let gone_on = handshake.handshake();
+                self.upgraded(gone_on)
+            }
+            Self::Web(_) => Ok(true),
         }
+    }
+
+    fn upgraded<R>(
+        &mut self,
+        result: Result<(WebSocket<Pipe>, R), HandshakeError<ClientHandshake<Pipe>>>,
+    ) -> io::Result<bool> {
+        match result {
+            Ok((inner, _)) => {
+                *self = Self::Web(Box::new(Web { inner, rest: Bytes::new(), is_flushed: true }));
+                Ok(true)
+            }
+            Err(HandshakeError::Interrupted(handshake)) => {
+                *self = Self::Upgrading(Some(Box::new(handshake)));
+                Ok(false)
+            }
+            Err(HandshakeError::Failure(error)) => Err(into_io(error)),
+        }
+    }
+
+    fn pipe(&self) -> Option<&Pipe> {
+        match self {
+            Self::Pipe(pipe) => Some(pipe),
+            Self::Before(pipe, _) => pipe.as_ref(),
+            Self::Upgrading(handshake) => handshake.as_ref().map(|handshake| handshake.get_ref().get_ref()),
+            Self::Web(web) => Some(web.inner.get_ref()),
+        }
+    }
+
+    /// Whether a short read means that nothing more is there; a layer may hold more back.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self, Self::Pipe(Pipe::Raw(_)))
     }
 
     /// Reads once; 0 at the end of the stream.
     #[inline]
     pub(super) fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.read(block),
-            Self::Unix(socket) => socket.read(block),
+            Self::Pipe(pipe) => pipe.read(block),
+            Self::Web(web) => web.read(block),
+            Self::Before(..) | Self::Upgrading(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
-    /// Writes what the socket takes now.
+    /// Writes what the way takes now.
     #[inline]
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.write(bytes),
-            Self::Unix(socket) => socket.write(bytes),
+            Self::Pipe(pipe) => pipe.write(bytes),
+            Self::Web(web) => web.write(bytes),
+            Self::Before(..) | Self::Upgrading(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
-    /// Ends the writing direction.
+    /// Whether everything that was written has reached the socket.
+    pub(super) fn is_flushed(&self) -> bool {
+        match self {
+            Self::Pipe(pipe) => pipe.is_flushed(),
+            Self::Web(web) => web.is_flushed,
+            Self::Before(..) | Self::Upgrading(_) => true,
+        }
+    }
+
+    /// Pushes on what a layer holds back.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Pipe(pipe) => not_waiting(pipe.flush()),
+            Self::Web(web) => web.flush(),
+            Self::Before(..) | Self::Upgrading(_) => Ok(()),
+        }
+    }
+
+    /// Ends the writing direction, each layer in its own way.
     pub(super) fn shutdown(&mut self) {
-        // A peer that is gone already is no fault.
-        let _ = match self {
-            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
-            Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-        };
+        match self {
+            Self::Pipe(pipe) => pipe.shutdown(),
+            Self::Web(web) => {
+                // The end of the connection follows, with or without this frame.
+                let _ = web.inner.close(None);
+                let _ = web.inner.flush();
+                web.inner.get_mut().shutdown();
+            }
+            Self::Before(..) | Self::Upgrading(_) => {}
+        }
     }
 
     /// Asks the kernel to acknowledge now what was read, instead of after its 40 ms.
     pub(super) fn acknowledge_quickly(&self) {
-        #[cfg(target_os = "linux")]
-        if let Self::Tcp(socket) = self {
-            // A hint only: a socket that does not know it works all the same.
-            let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
+        if let Some(pipe) = self.pipe() {
+            pipe.raw().acknowledge_quickly();
         }
+    }
+}
+
+impl Web {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.inner.read() {
+                Ok(Message::Binary(content)) => self.rest = content,
+                // [MQTT-6.0.0-1]: a frame that is not binary ends the connection.
+                Ok(Message::Text(_)) => return Err(io::ErrorKind::InvalidData.into()),
+                Ok(Message::Close(_))
+                | Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => {
+                    return Ok(0);
+                }
+                Ok(_) => {}
+                Err(error) => return Err(into_io(error)),
+            }
+        }
+        let count = self.rest.len().min(block.len());
+        self.rest.copy_to_slice(&mut block[..count]);
+        Ok(count)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_flushed {
+            self.flush()?;
+            if !self.is_flushed {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        match self.inner.write(Message::Binary(Bytes::copy_from_slice(bytes))).map_err(into_io) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            // A frame that the socket did not take is kept by the layer.
+            _ => self.is_flushed = false,
+        }
+        self.flush()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.inner.flush().map_err(into_io) {
+            Ok(()) => {
+                self.is_flushed = true;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn not_waiting(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        other => other,
+    }
+}
+
+fn into_io(error: tungstenite::Error) -> io::Error {
+    match error {
+        tungstenite::Error::Io(error) => error,
+        other => io::Error::other(other),
     }
 }
 

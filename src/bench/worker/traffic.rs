@@ -358,7 +358,9 @@ impl Core {
             return None;
         }
         let is_measured = !stamp.is_warm_up && stamp.due >= self.measure_from;
-        Some(Mark { stream: stamp.stream, sequence: stamp.sequence, due: Some(stamp.due), is_measured })
+        // Other segments have other clocks.
+        let due = (stamp.stream % plan.segment.1 == plan.segment.0).then_some(stamp.due);
+        Some(Mark { stream: stamp.stream, sequence: stamp.sequence, due, is_measured })
     }
 
     /// Eight bytes have no run in them, so a retained message of an earlier one is told by its flag.

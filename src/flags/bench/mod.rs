@@ -10,7 +10,6 @@ mod value;
 pub use error::BenchError;
 pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
-use super::bench_result::{Gates, ResultFiles};
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +28,10 @@ pub enum ModeWord {
     Conn,
     /// Requests and their replies, with round trips
     Rr,
+    /// The highest total rate at which a condition holds, such as 'p99<50ms,loss=0'
+    Find,
+    /// This machine's own ceiling: publishers against a sink in this process
+    Calibrate,
 }
 
 /// Load any MQTT broker and measure it
@@ -45,9 +48,15 @@ pub struct Bench {
     /// What to do
     #[arg(value_enum, default_value = "run")]
     pub mode: ModeWord,
+    /// For find: the condition
+    #[arg(value_name = "condition", required_if_eq("mode", "find"))]
+    pub condition: Option<String>,
     /// Where the broker is, and how to get there.
     #[command(flatten)]
     pub connection: BenchConnection,
+    /// Encryption.
+    #[command(flatten)]
+    pub tls: BenchTls,
     /// As whom.
     #[command(flatten)]
     pub identity: BenchIdentity,
@@ -63,12 +72,17 @@ pub struct Bench {
     /// The generator itself.
     #[command(flatten)]
     pub generator: BenchGenerator,
-    /// Where the result goes.
-    #[command(flatten)]
-    pub output: ResultFiles,
-    /// What must hold of it.
-    #[command(flatten)]
-    pub gates: Gates,
+}
+
+impl Bench {
+    /// With what a mode implies: a calibration sends as fast as it goes.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        if self.mode == ModeWord::Calibrate {
+            self.load.closed = true;
+        }
+        self
+    }
 }
 
 /// Where the broker is.
@@ -85,16 +99,15 @@ pub struct BenchConnection {
         default_value = "localhost"
     )]
     pub host: String,
-    /// Port of the broker
-    #[arg(
-        short,
-        long,
-        value_name = "port",
-        env = "MQTT_PORT",
-        hide_env_values = true,
-        default_value_t = 1883
-    )]
-    pub port: u16,
+    /// Port of the broker; 8883 with TLS, else 1883
+    #[arg(short, long, value_name = "port", env = "MQTT_PORT", hide_env_values = true)]
+    pub port: Option<u16>,
+    /// Speak WebSocket
+    #[arg(long = "ws")]
+    pub websocket: bool,
+    /// What the WebSocket is opened at
+    #[arg(long, value_name = "path", default_value = "/mqtt", requires = "websocket")]
+    pub ws_path: String,
     /// Connect through this unix socket
     #[arg(long, value_name = "path", conflicts_with = "bind")]
     pub unix: Option<PathBuf>,
@@ -122,6 +135,39 @@ pub struct BenchConnection {
     /// Make a lost connection again after this pause; else it stays away
     #[arg(long, value_name = "duration", value_parser = value::duration)]
     pub reconnect: Option<Duration>,
+}
+
+/// Encryption.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "TLS")]
+pub struct BenchTls {
+    /// Speak TLS; so do the other options of this group
+    #[arg(long)]
+    pub tls: bool,
+    /// File with trusted CA certificates; the system's are trusted by default
+    #[arg(long, value_name = "file")]
+    pub cafile: Option<PathBuf>,
+    /// Directory with trusted CA certificates
+    #[arg(long, value_name = "directory")]
+    pub capath: Option<PathBuf>,
+    /// File with each client's certificate; a template: certs/%i.pem
+    #[arg(long, value_name = "template", requires = "key")]
+    pub cert: Option<String>,
+    /// File with each client's private key; a template
+    #[arg(long, value_name = "template", requires = "cert")]
+    pub key: Option<String>,
+    /// Do not check that the certificate names the host
+    #[arg(long)]
+    pub insecure: bool,
+    /// Ciphers to offer
+    #[arg(long, value_name = "list")]
+    pub ciphers: Option<String>,
+    /// Lowest version of TLS: tlsv1.2 or tlsv1.3
+    #[arg(long, value_name = "version", value_parser = ["tlsv1.2", "tlsv1.3"], hide_possible_values = true)]
+    pub tls_version: Option<String>,
+    /// Application protocol to offer (ALPN)
+    #[arg(long, value_name = "protocol")]
+    pub tls_alpn: Option<String>,
 }
 
 /// As whom clients connect.
@@ -316,6 +362,13 @@ pub struct BenchGenerator {
     /// Event loops, each a thread; as many as there are processors by default
     #[arg(long, value_name = "count", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with
+    /// BENCH_SEGMENTS or SLURM_NTASKS
+    #[arg(long, value_name = "i/n", value_parser = value::segment)]
+    pub segment: Option<(u32, u32)>,
+    /// Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
+    #[arg(long, value_name = "time", value_parser = value::moment)]
+    pub start_at: Option<std::time::SystemTime>,
     /// Fail (status 5) when the generator was the limit, or the load was not steady
     #[arg(long)]
     pub strict: bool,

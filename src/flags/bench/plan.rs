@@ -10,6 +10,7 @@ use crate::bench::plan::{
 };
 use crate::bench::schedule::{Arrival, Profile, Schedule};
 use crate::bench::template::{Context, Template};
+use crate::net::tls::TlsSettings;
 use crate::packet::{
     Connect, Place, Properties, Property, PropertyIdentifier, PropertyType, PropertyValue, ProtocolVersion,
     Qos, RetainHandling, SubscriptionOptions, Text, Will, topic,
@@ -34,6 +35,12 @@ impl Bench {
     /// The first [`BenchError`].
     pub fn plan(&self, run: u32) -> Result<Plan, BenchError> {
         let layout = Layout::of(self);
+        if self.condition.is_some() && self.mode != ModeWord::Find {
+            return Err(BenchError::Conflict("only find takes a condition"));
+        }
+        if self.mode == ModeWord::Find && self.schedule(&layout)?.is_none() {
+            return Err(BenchError::Conflict("find needs an open loop: --rate is where it begins"));
+        }
         let properties = PropertyLists::read(&self.identity.property, self.identity.protocol_version)?;
         let message = self.message(&layout, properties.publish)?;
         let plan = Plan {
@@ -46,11 +53,27 @@ impl Bench {
             subscription: self.subscription(&layout, message.qos, properties.subscribe)?,
             message,
             threads: self.threads(),
-            segment: (0, 1),
+            segment: self.segment(|name| std::env::var(name).ok())?,
             run: run & 0xFF_FFFF,
         };
         check_names(&plan)?;
         Ok(plan)
+    }
+
+    /// The flag, or what the engines that start many copies tell each of them.
+    fn segment(&self, variable: impl Fn(&str) -> Option<String>) -> Result<(u32, u32), BenchError> {
+        if let Some(segment) = self.generator.segment {
+            return Ok(segment);
+        }
+        let index =
+            ["JOB_COMPLETION_INDEX", "NOMAD_ALLOC_INDEX", "SLURM_PROCID"].into_iter().find_map(&variable);
+        let count = ["BENCH_SEGMENTS", "SLURM_NTASKS"].into_iter().find_map(&variable);
+        match (index, count) {
+            (Some(index), Some(count)) => super::value::segment(&format!("{index}/{count}")).map_err(|_| {
+                BenchError::Conflict("the environment's segment index is not below their number")
+            }),
+            _ => Ok((0, 1)),
+        }
     }
 
     fn threads(&self) -> usize {
@@ -66,16 +89,58 @@ impl Bench {
         for text in &connection.bind {
             sources.extend(addresses(text).ok_or_else(|| BenchError::Bind(text.clone()))?);
         }
-        let tcp = || Address::Tcp(connection.host.clone(), connection.port);
+        let layers = self.layers()?;
+        let port = connection.port.unwrap_or(if layers.tls.is_some() { 8883 } else { 1883 });
+        let tcp = || Address::Tcp(connection.host.clone(), port);
         Ok(Transport {
             address: connection.unix.clone().map_or_else(tcp, Address::Unix),
-            layers: Layers::default(),
+            layers,
             sources,
             nodelay: !connection.no_nodelay,
             quickack: !connection.no_quickack,
             send_buffer: connection.sndbuf,
             receive_buffer: connection.rcvbuf,
         })
+    }
+
+    fn layers(&self) -> Result<Layers, BenchError> {
+        let tls = &self.tls;
+        let asks = tls.tls
+            || tls.insecure
+            || [tls.cafile.is_some(), tls.capath.is_some(), tls.cert.is_some(), tls.ciphers.is_some()]
+                .contains(&true)
+            || tls.tls_version.is_some()
+            || tls.tls_alpn.is_some()
+            || self.connection.port == Some(8883);
+        let own = match (&tls.cert, &tls.key) {
+            (Some(cert), Some(key)) => Some((template("--cert", cert)?, template("--key", key)?)),
+            _ => None,
+        };
+        // The same files for all are read once.
+        let (own, shared) = own.map_or((None, None), |(cert, key)| {
+            let differs = cert.is_per_client() || key.is_per_client();
+            if differs { (Some((cert, key)), None) } else { (None, Some((cert, key))) }
+        });
+        let path = |template: &Template| template.render(&Context::default()).into();
+        let settings = asks.then(|| TlsSettings {
+            ca_file: tls.cafile.clone(),
+            ca_path: tls.capath.clone(),
+            uses_system_roots: tls.cafile.is_none() && tls.capath.is_none(),
+            certificate: shared.as_ref().map(|(cert, _)| path(cert)),
+            key: shared.as_ref().map(|(_, key)| path(key)),
+            ignores_name: tls.insecure,
+            requires_tls13: tls.tls_version.as_deref() == Some("tlsv1.3"),
+            ciphers: tls.ciphers.clone(),
+            alpn: tls.tls_alpn.clone(),
+            ..TlsSettings::default()
+        });
+        if self.connection.embedded && (settings.is_some() || self.connection.websocket) {
+            return Err(BenchError::Conflict(
+                "--embedded speaks plain MQTT; name a broker for TLS or WebSocket",
+            ));
+        }
+        let websocket = self.connection.websocket.then(|| self.connection.ws_path.clone());
+        Ok(Layers { tls: settings, own, websocket })
     }
 
     fn identity(&self, mut connect: Properties, will: Properties) -> Result<Identity, BenchError> {
@@ -146,6 +211,7 @@ impl Bench {
             lag_max: load.max_lag,
             connect_rate,
             connect_timeout: self.connection.connect_timeout,
+            start_at: self.generator.start_at,
             reconnect: self.connection.reconnect,
         })
     }
@@ -285,8 +351,8 @@ impl Bench {
 impl ModeWord {
     pub(super) const fn mode(self) -> Mode {
         match self {
-            Self::Run => Mode::Run,
-            Self::Pub => Mode::Publish,
+            Self::Run | Self::Find => Mode::Run,
+            Self::Pub | Self::Calibrate => Mode::Publish,
             Self::Sub => Mode::Subscribe,
             Self::Conn => Mode::Connect,
             Self::Rr => Mode::Request,

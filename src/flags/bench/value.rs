@@ -1,7 +1,7 @@
 //! How the values of the load generator's flags are written.
 
 use crate::packet::ProtocolVersion;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A rate: so many a second, or as fast as it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,6 +143,24 @@ pub(super) fn sizes(text: &str) -> Result<Sizes, String> {
     if sizes.0 <= sizes.1 { Ok(sizes) } else { Err(format!("'{text}' runs backwards")) }
 }
 
+/// `0/3`: the first of three.
+pub(super) fn segment(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('/').and_then(|(part, all)| Some((part.parse().ok()?, all.parse().ok()?)));
+    match parsed {
+        Some((part, all)) if part < all => Ok((part, all)),
+        _ => Err(format!("'{text}' is no part of a whole: the parts of three are 0/3, 1/3 and 2/3")),
+    }
+}
+
+/// `+30s` from now, or a moment as RFC 3339 writes it.
+pub(super) fn moment(text: &str) -> Result<SystemTime, String> {
+    if let Some(later) = text.strip_prefix('+') {
+        return Ok(SystemTime::now() + duration(later)?);
+    }
+    humantime::parse_rfc3339(text)
+        .map_err(|error| format!("{error} (written as 2026-11-22T20:00:00Z or +30s)"))
+}
+
 pub(super) fn version(text: &str) -> Result<ProtocolVersion, String> {
     let known = match text {
         "4" => Some(ProtocolVersion::V311),
@@ -187,6 +205,16 @@ mod tests {
             assert!(arrival(wrong).is_err(), "{wrong}");
         }
         assert!(ramp("0..0/1s").is_err() && ramp("5/1s").is_err() && stage("10s").is_err());
+    }
+
+    #[test]
+    fn segments_count_from_zero() {
+        assert_eq!(segment("2/3"), Ok((2, 3)));
+        for wrong in ["3/3", "0/0", "1", "-1/2", "a/b"] {
+            assert!(segment(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(1)));
+        assert!(moment("+soon").is_err() && moment("noon").is_err());
     }
 
     #[test]

@@ -188,6 +188,16 @@ impl TlsClient {
         Ok(Self { connector: Connector::Certificates(TlsConnector::from(Arc::new(config))) })
     }
 
+    /// What rustls connects with, for those who drive it themselves; `None` for a pre-shared key, which rustls has not.
+    #[must_use]
+    pub fn config(&self) -> Option<Arc<ClientConfig>> {
+        match &self.connector {
+            Connector::Certificates(connector) => Some(connector.config().clone()),
+            #[cfg(feature = "psk")]
+            Connector::PreSharedKey(_) => None,
+        }
+    }
+
     #[cfg(feature = "psk")]
     fn with_psk(psk: &PreSharedKey, settings: &TlsSettings) -> Result<Self, TlsError> {
         Ok(Self { connector: Connector::PreSharedKey(psk::context(psk, settings)?) })

@@ -68,12 +68,42 @@ fn what_mqtt_does_not_take_is_refused_before_the_first_connection() {
         ("-D connack user-property a b", "there are connect, will, publish and subscribe"),
         ("-V 311 -x 5", "-x needs MQTT 5"),
         ("-c 0", "0 is not in"),
+        ("--embedded --tls", "--embedded speaks plain MQTT"),
+        ("--cert a.pem", "--key"),
         ("--credentials does-not-exist", "does-not-exist"),
         ("-s 999M", "a payload holds at most"),
     ] {
         let error = plan(words).map(|_| ()).unwrap_err();
         assert!(error.contains(expected), "{words}: {error}");
     }
+}
+
+#[test]
+fn segment_comes_from_the_flag_or_from_what_started_the_copies() {
+    let flags = |words: &str| {
+        Bench::try_parse_from(["culex-bench"].into_iter().chain(words.split_whitespace())).unwrap()
+    };
+    let slurm = |name: &str| match name {
+        "SLURM_PROCID" => Some("1".to_owned()),
+        "SLURM_NTASKS" => Some("4".to_owned()),
+        _ => None,
+    };
+    assert_eq!(flags("").segment(slurm).unwrap(), (1, 4));
+    assert_eq!(flags("--segment 0/2").segment(slurm).unwrap(), (0, 2));
+    assert_eq!(flags("").segment(|_| None).unwrap(), (0, 1));
+    let wrong = |name: &str| (name == "SLURM_NTASKS" || name == "SLURM_PROCID").then(|| "1".to_owned());
+    assert!(flags("").segment(wrong).is_err());
+}
+
+#[test]
+fn segments_share_the_clients_and_keep_their_indices() {
+    let parts: Vec<Vec<u32>> = (0..3)
+        .map(|part| {
+            let plan = plan(&format!("-c 7 --segment {part}/3")).unwrap();
+            plan.members().filter(|member| member.role.publishes()).map(|member| member.index).collect()
+        })
+        .collect();
+    assert_eq!(parts, [vec![0, 3, 6], vec![1, 4], vec![2, 5]]);
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! What carries the bytes of a connection: a socket, or TLS over it; neither ever waits.
+
+use mio::net::{TcpStream, UnixStream};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
+
+/// A connected (or connecting) socket.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Raw {
+    pub(super) fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+
+    /// Whether the connection is up; an error tells why it never will be.
+    pub(super) fn is_open(&self) -> io::Result<bool> {
+        let Self::Tcp(socket) = self else { return Ok(true) };
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        match socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the writing direction.
+    pub(super) fn shutdown(&self) {
+        // A peer that is gone already is no fault.
+        let _ = match self {
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Self::Unix(socket) => socket.shutdown(Shutdown::Write),
+        };
+    }
+
+    /// Asks the kernel to acknowledge now what was read, instead of after its 40 ms.
+    pub(super) fn acknowledge_quickly(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(socket) = self {
+            // A hint only: a socket that does not know it works all the same.
+            let _ = rustix::net::sockopt::set_tcp_quickack(socket, true);
+        }
+    }
+}
+
+impl Read for Raw {
+    #[inline]
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(block),
+            Self::Unix(socket) => socket.read(block),
+        }
+    }
+}
+
+impl Write for Raw {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(bytes),
+            Self::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket, or TLS over it.
+#[derive(Debug)]
+pub(super) enum Pipe {
+    Raw(Raw),
+    Tls(Box<StreamOwned<ClientConnection, Raw>>),
+}
+
+impl Pipe {
+    pub(super) fn raw(&self) -> &Raw {
+        match self {
+            Self::Raw(raw) => raw,
+            Self::Tls(tls) => &tls.sock,
+        }
+    }
+
+    /// Goes on with the handshake; whether it is over.
+    pub(super) fn shake_hands(&mut self) -> io::Result<bool> {
+        let Self::Tls(tls) = self else { return Ok(true) };
+        while tls.conn.is_handshaking() {
+            match tls.conn.complete_io(&mut tls.sock) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether everything that was written has reached the socket.
+    pub(super) fn is_flushed(&self) -> bool {
+        match self {
+            Self::Raw(_) => true,
+            Self::Tls(tls) => !tls.conn.wants_write(),
+        }
+    }
+
+    /// Says goodbye in the layer's own way, then ends the writing direction.
+    pub(super) fn shutdown(&mut self) {
+        if let Self::Tls(tls) = self {
+            tls.conn.send_close_notify();
+            // The end of the connection follows, with or without this alert.
+            let _ = tls.conn.write_tls(&mut tls.sock);
+        }
+        self.raw().shutdown();
+    }
+}
+
+impl Read for Pipe {
+    #[inline]
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Raw(raw) => raw.read(block),
+            Self::Tls(tls) => match tls.read(block) {
+                // An end without an alert is an end all the same.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                other => other,
+            },
+        }
+    }
+}
+
+impl Write for Pipe {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Raw(raw) => raw.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Raw(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}

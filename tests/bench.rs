@@ -1,0 +1,194 @@
+//! Honesty of the load generator: what it prints is what happened, against a far end that counts for itself.
+#![cfg(feature = "bench")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use clap::Parser;
+use culex::bench::histogram::Histogram;
+use culex::bench::plan::Address;
+use culex::bench::result::{EXIT_OK, EXIT_VIOLATION, RunResult};
+use culex::bench::run::{Stop, run};
+use culex::bench::schedule::{Arrival, Profile, Schedule};
+use culex::bench::sink::{Faults, Sink};
+use culex::flags::Bench;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Runs `words` against `sink`, its verdict drawn.
+fn bench(words: &str, sink: &Sink) -> RunResult {
+    let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+    let mut plan = Bench::try_parse_from(argv).unwrap().settled().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), sink.port());
+    plan.threads = 2;
+    let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    result.conclude(&[]);
+    result
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}
+
+#[test]
+fn printed_counts_are_the_far_ends_at_every_qos_and_version() {
+    for qos in 0..3 {
+        for (version, rate) in [("31", "max"), ("311", "10k"), ("5", "max")] {
+            let words = format!("pub -q {qos} -V {version} -c 5 -L 2000 -W 60 --rate {rate}");
+            let sink = Sink::start(Faults::default()).unwrap();
+            let result = bench(&words, &sink);
+            assert_eq!(result.counts.sent, 2000, "{words}");
+            assert_eq!(count(&sink.counts().published), 2000, "{words}");
+            assert_eq!(result.counts.acked, if qos == 0 { 0 } else { 2000 }, "{words}");
+            assert_eq!((result.counts.connect_ok, count(&sink.counts().connections)), (5, 5), "{words}");
+            assert_eq!(result.verdict.exit_code, EXIT_OK, "{words}: {:?}", result.verdict);
+        }
+    }
+}
+
+#[test]
+fn every_delivery_of_every_stamp_is_accounted_for() {
+    for stamp in ["-s 24", "-s 8", "-s 8 --arrival poisson", "-s 8 --closed", "-s 24 --closed", "-s 3"] {
+        for shape in ["-c 4", "-c 4 --fan-in 2", "--fan-out 6"] {
+            let words = format!("-q 1 -L 900 -W 60 --rate 20k {stamp} {shape}");
+            let sink = Sink::start(Faults::default()).unwrap();
+            let result = bench(&words, &sink);
+            assert_eq!(result.counts.sent, 900, "{words}");
+            assert_eq!(result.counts.received, count(&sink.counts().delivered), "{words}");
+            assert_eq!(result.counts.expected, result.counts.received, "{words}");
+            let counts = &result.counts;
+            let faults = (counts.lost, counts.duplicate, counts.reordered, counts.unsent, counts.foreign);
+            assert_eq!(faults, (0, 0, 0, 0, 0), "{words}");
+            if stamp != "-s 3" && !stamp.contains("closed") {
+                assert_eq!(result.latency_us.e2e.count(), result.counts.received, "{words}");
+            }
+        }
+    }
+}
+
+/// A run of 1,400 messages against a broker with these faults: the counts, the sink's, and the exit status.
+fn faulty(qos: u8, faults: Faults) -> (RunResult, Sink) {
+    let sink = Sink::start(faults).unwrap();
+    let result = bench(&format!("-q {qos} -c 2 -L 1400 -W 60 --rate 20k --drain 300ms"), &sink);
+    (result, sink)
+}
+
+#[test]
+fn lost_messages_are_found_and_judged_by_their_qos() {
+    for (qos, status) in [(0, EXIT_OK), (1, EXIT_VIOLATION), (2, EXIT_VIOLATION)] {
+        let (result, sink) = faulty(qos, Faults { drop_every: 7, ..Faults::default() });
+        assert_eq!((result.counts.lost, count(&sink.counts().dropped)), (200, 200), "QoS {qos}");
+        assert_eq!((result.counts.duplicate, result.counts.reordered), (0, 0));
+        assert_eq!(result.verdict.exit_code, status, "{:?}", result.verdict);
+    }
+}
+
+#[test]
+fn duplicates_are_found_and_are_wrong_at_qos_2() {
+    for (qos, status) in [(0, EXIT_OK), (1, EXIT_OK), (2, EXIT_VIOLATION)] {
+        let (result, sink) = faulty(qos, Faults { duplicate_every: 10, ..Faults::default() });
+        assert_eq!((result.counts.duplicate, count(&sink.counts().duplicated)), (140, 140), "QoS {qos}");
+        assert_eq!((result.counts.lost, result.counts.reordered), (0, 0));
+        assert_eq!(result.verdict.exit_code, status, "{:?}", result.verdict);
+    }
+}
+
+#[test]
+fn messages_that_overtake_others_are_found_and_are_wrong_at_every_qos() {
+    for qos in 0..3 {
+        let (result, sink) = faulty(qos, Faults { swap_every: 20, ..Faults::default() });
+        let swapped = count(&sink.counts().swapped);
+        assert!(swapped > 50);
+        // What is still held at the end has nothing to be overtaken by.
+        assert_eq!(result.counts.reordered, swapped, "QoS {qos}");
+        assert!(result.counts.lost <= 1 && result.counts.duplicate == 0, "{:?}", result.counts);
+        assert_eq!(result.verdict.exit_code, EXIT_VIOLATION, "{:?}", result.verdict);
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_known_to_the_message() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("-c 3 --rate 1k --warmup 200ms -W 500ms", &sink);
+    assert_eq!(result.counts.asked, 500);
+    assert_eq!(result.counts.sent + result.counts.unsent, 500);
+    assert_eq!(result.counts.received, result.counts.expected, "the warm-up is not in the result");
+    let all = count(&sink.counts().published);
+    assert!(all > result.counts.sent, "but it was sent: {all}");
+}
+
+#[test]
+fn round_trips_come_back() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    for version in ["5", "311"] {
+        let result = bench(&format!("rr -q 1 -V {version} -c 3 --subs 3 -L 300 -W 60 --rate 5k"), &sink);
+        assert_eq!(
+            (result.counts.sent, result.counts.received, result.counts.lost),
+            (300, 300, 0),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn nobody_there_is_no_connection() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    let argv = ["culex-bench", "conn", "-c", "3"];
+    let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), sink.port());
+    drop(sink);
+    let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    result.conclude(&[]);
+    assert_eq!(result.counts.connect_fail.get("refused"), Some(&3));
+    assert_eq!(result.verdict.exit_code, 3);
+}
+
+#[test]
+fn two_seconds_of_standstill_show_in_the_percentiles() {
+    // 100 messages a second for a minute; whatever is due from second 20 to 22 is answered when the broker goes on.
+    let schedule = Schedule { profile: Profile::constant(100.0), arrival: Arrival::Uniform, publishers: 10 };
+    let (stop, go, service) = (20_000_000_000, 22_000_000_000, 300_000);
+    let mut histogram = Histogram::default();
+    let mut truth = Vec::new();
+    for stream in 0..10 {
+        for sequence in 0..600 {
+            let due = schedule.due(stream, sequence);
+            let received = if (stop..go).contains(&due) { go } else { due } + service;
+            histogram.record_nanoseconds(received - due);
+            truth.push(received - due);
+        }
+    }
+    truth.sort_unstable();
+    for percent in [97.0, 98.0, 99.0, 99.9] {
+        let exact = truth[(truth.len() as f64 * percent / 100.0) as usize - 1] as f64 / 1000.0;
+        let shown = histogram.percentile(percent) as f64;
+        assert!((shown / exact - 1.0).abs() < 0.01, "p{percent}: {shown} for {exact}");
+    }
+    assert!(histogram.percentile(99.0) > 1_300_000, "a client that waits for answers would say 300 µs");
+    assert!(histogram.max() >= 1_999_000);
+}
+
+#[test]
+fn messages_larger_than_any_buffer_come_through_tls_and_websocket() {
+    use culex::net::server::{ListenAddress, ListenPlan};
+    let folder = std::env::temp_dir().join(format!("culex-bench-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = culex::net::tls::Ephemeral::new(&[]).unwrap();
+    let authority = folder.join("authority.pem");
+    std::fs::write(&authority, &made.ca_pem).unwrap();
+    let tls = culex::net::tls::TlsServerSettings::new(made.server);
+    let plain = ListenPlan::plain(ListenAddress::Loopback { port: 0 });
+    let plans = [
+        ListenPlan { tls: Some(tls), ..plain.clone() },
+        ListenPlan { websocket: Some(culex::net::websocket::WebSocketPlan::default()), ..plain },
+    ];
+    let brokers = culex::bench::embedded::Embedded::start_with(&plans).unwrap();
+    let words = [format!("--cafile {}", authority.display()), "--ws".to_owned()];
+    for (words, port) in words.iter().zip(brokers.ports()) {
+        let words = format!("{words} -h localhost -q 1 -c 2 -L 40 -W 60 --rate 200 -s 300k");
+        let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+        let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+        plan.transport.address = Address::Tcp("localhost".to_owned(), *port);
+        let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+        result.conclude(&[]);
+        assert_eq!((result.counts.sent, result.counts.received), (40, 40), "{words}: {:?}", result.errors);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
