@@ -102,6 +102,14 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --segment 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS'
             cand --start-at 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z'
             cand --allow 'Do not count these against the run: loss, duplicate, reorder'
+            cand --json 'Write the result as JSON (schema bench/1); - is the standard output'
+            cand --out 'Write the result with its seconds and streams, for merge, report and compare'
+            cand --csv 'Write each second as a line of CSV'
+            cand --hdr-log 'Write the latencies of each second as an HdrHistogram log'
+            cand --html 'Write one self-contained page with curves'
+            cand --fail 'Fail (status 4) unless this holds: ''p99<50ms,loss=0'', ''rate>=0.99*asked'', ''connect.p99<1s'''
+            cand --baseline 'Results of earlier runs to compare with; once for each file'
+            cand --fail-regress 'Fail (status 4) when a figure is worse than the baseline''s by more than this: ''p99>10%,rate>5%'''
             cand --ws 'Speak WebSocket'
             cand --embedded 'Run against a broker of our own, in this process, started for the run'
             cand --no-nodelay 'Let the kernel gather small packets (Nagle''s algorithm)'
@@ -117,6 +125,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --quiet 'Print no progress and no preflight'
             cand --help 'Print this help'
             cand --version 'Print the version'
+            cand --no-color 'Print without colours'
         }
     ]
     $completions[$command]

@@ -74,6 +74,14 @@ complete -c culex-bench -l start-at -d 'Begin the load then: +30s, or a time suc
 complete -c culex-bench -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
+complete -c culex-bench -l json -d 'Write the result as JSON (schema bench/1); - is the standard output' -r -F
+complete -c culex-bench -l out -d 'Write the result with its seconds and streams, for merge, report and compare' -r -F
+complete -c culex-bench -l csv -d 'Write each second as a line of CSV' -r -F
+complete -c culex-bench -l hdr-log -d 'Write the latencies of each second as an HdrHistogram log' -r -F
+complete -c culex-bench -l html -d 'Write one self-contained page with curves' -r -F
+complete -c culex-bench -l fail -d 'Fail (status 4) unless this holds: \'p99<50ms,loss=0\', \'rate>=0.99*asked\', \'connect.p99<1s\'' -r
+complete -c culex-bench -l baseline -d 'Results of earlier runs to compare with; once for each file' -r -F
+complete -c culex-bench -l fail-regress -d 'Fail (status 4) when a figure is worse than the baseline\'s by more than this: \'p99>10%,rate>5%\'' -r
 complete -c culex-bench -l ws -d 'Speak WebSocket'
 complete -c culex-bench -l embedded -d 'Run against a broker of our own, in this process, started for the run'
 complete -c culex-bench -l no-nodelay -d 'Let the kernel gather small packets (Nagle\'s algorithm)'
@@ -88,3 +96,4 @@ complete -c culex-bench -l strict -d 'Fail (status 5) when the generator was the
 complete -c culex-bench -l quiet -d 'Print no progress and no preflight'
 complete -c culex-bench -l help -d 'Print this help'
 complete -c culex-bench -l version -d 'Print the version'
+complete -c culex-bench -l no-color -d 'Print without colours'

@@ -367,6 +367,14 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l start-at -d 'Begin
 complete -c culex -n "__fish_culex_using_subcommand bench" -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -l json -d 'Write the result as JSON (schema bench/1); - is the standard output' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l out -d 'Write the result with its seconds and streams, for merge, report and compare' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l csv -d 'Write each second as a line of CSV' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l hdr-log -d 'Write the latencies of each second as an HdrHistogram log' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l html -d 'Write one self-contained page with curves' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l fail -d 'Fail (status 4) unless this holds: \'p99<50ms,loss=0\', \'rate>=0.99*asked\', \'connect.p99<1s\'' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l baseline -d 'Results of earlier runs to compare with; once for each file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand bench" -l fail-regress -d 'Fail (status 4) when a figure is worse than the baseline\'s by more than this: \'p99>10%,rate>5%\'' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l ws -d 'Speak WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l embedded -d 'Run against a broker of our own, in this process, started for the run'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-nodelay -d 'Let the kernel gather small packets (Nagle\'s algorithm)'
@@ -381,6 +389,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (s
 complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no progress and no preflight'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l no-color -d 'Print without colours'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

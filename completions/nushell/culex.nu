@@ -409,6 +409,15 @@ module completions {
     --quiet                   # Print no progress and no preflight
     --help                    # Print this help
     --version                 # Print the version
+    --json: path              # Write the result as JSON (schema bench/1); - is the standard output
+    --out: path               # Write the result with its seconds and streams, for merge, report and compare
+    --csv: path               # Write each second as a line of CSV
+    --hdr-log: path           # Write the latencies of each second as an HdrHistogram log
+    --html: path              # Write one self-contained page with curves
+    --no-color                # Print without colours
+    --fail: string            # Fail (status 4) unless this holds: 'p99<50ms,loss=0', 'rate>=0.99*asked', 'connect.p99<1s'
+    --baseline: path          # Results of earlier runs to compare with; once for each file
+    --fail-regress: string    # Fail (status 4) when a figure is worse than the baseline's by more than this: 'p99>10%,rate>5%'
     mode?: string@"nu-complete culex bench mode" # What to do
     condition?: string        # For find: the condition
   ]

@@ -419,6 +419,14 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--segment', '--segment', [CompletionResultType]::ParameterName, 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS')
             [CompletionResult]::new('--start-at', '--start-at', [CompletionResultType]::ParameterName, 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Do not count these against the run: loss, duplicate, reorder')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write the result as JSON (schema bench/1); - is the standard output')
+            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write the result with its seconds and streams, for merge, report and compare')
+            [CompletionResult]::new('--csv', '--csv', [CompletionResultType]::ParameterName, 'Write each second as a line of CSV')
+            [CompletionResult]::new('--hdr-log', '--hdr-log', [CompletionResultType]::ParameterName, 'Write the latencies of each second as an HdrHistogram log')
+            [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'Write one self-contained page with curves')
+            [CompletionResult]::new('--fail', '--fail', [CompletionResultType]::ParameterName, 'Fail (status 4) unless this holds: ''p99<50ms,loss=0'', ''rate>=0.99*asked'', ''connect.p99<1s''')
+            [CompletionResult]::new('--baseline', '--baseline', [CompletionResultType]::ParameterName, 'Results of earlier runs to compare with; once for each file')
+            [CompletionResult]::new('--fail-regress', '--fail-regress', [CompletionResultType]::ParameterName, 'Fail (status 4) when a figure is worse than the baseline''s by more than this: ''p99>10%,rate>5%''')
             [CompletionResult]::new('--ws', '--ws', [CompletionResultType]::ParameterName, 'Speak WebSocket')
             [CompletionResult]::new('--embedded', '--embedded', [CompletionResultType]::ParameterName, 'Run against a broker of our own, in this process, started for the run')
             [CompletionResult]::new('--no-nodelay', '--no-nodelay', [CompletionResultType]::ParameterName, 'Let the kernel gather small packets (Nagle''s algorithm)')
@@ -434,6 +442,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no progress and no preflight')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print this help')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version')
+            [CompletionResult]::new('--no-color', '--no-color', [CompletionResultType]::ParameterName, 'Print without colours')
             break
         }
         'culex;completions' {

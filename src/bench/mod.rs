@@ -5,11 +5,14 @@
 //! [`result::RunResult`]; everything behind it (summary, gates, files, merging, comparing) reads that and nothing else, so
 //! that a file says the same as the run that wrote it.
 
+pub mod baseline;
+pub mod compare;
 pub mod embedded;
 pub mod find;
 pub mod histogram;
 pub mod link;
 pub mod machine;
+pub mod merge;
 pub mod payload;
 pub mod plan;
 pub mod preflight;
@@ -24,6 +27,7 @@ pub mod template;
 pub mod text;
 pub mod threshold;
 pub mod verdict;
+pub mod view;
 pub mod wheel;
 pub mod window;
 mod worker;

@@ -83,6 +83,15 @@ pub fn parse(expression: &str) -> Result<Vec<Condition>, ThresholdError> {
     parse::conditions(expression)
 }
 
+/// Reads the name of what is measured alone, such as `p99` or `connect.max`.
+///
+/// # Errors
+///
+/// [`ThresholdError`] when nothing has that name.
+pub fn parse_metric(name: &str) -> Result<Metric, ThresholdError> {
+    parse::metric_named(name)
+}
+
 impl Condition {
     /// Whether the condition holds for `result`, with what was measured.
     #[must_use]

@@ -1,6 +1,6 @@
 //! `bench`: loads a broker and measures it.
 
-use super::complain;
+use super::{bench_result, complain};
 use crate::bench::embedded::Embedded;
 use crate::bench::find::Find;
 use crate::bench::plan::{Address, Load, Plan, constant};
@@ -10,14 +10,13 @@ use crate::bench::result::{
 };
 use crate::bench::run::{self, Stop};
 use crate::bench::sink::{Faults, Sink};
-use crate::bench::summary::{self, Style};
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +30,10 @@ pub fn main() -> ExitCode {
 /// Runs `bench` with these arguments, of which the first is the name it was called by.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if let Some(status) = bench_result::run(&argv) {
+        return status;
+    }
     let flags = match flags::Bench::try_parse_from(argv) {
         Ok(flags) => flags.settled(),
         Err(error) => return report_usage(&error).into(),
@@ -39,6 +42,13 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         let line = format!("culex-bench {}\n", env!("CARGO_PKG_VERSION"));
         return io::stdout().write_all(line.as_bytes()).map_or(EXIT_FAILURE.into(), |()| ExitCode::SUCCESS);
     }
+    let conditions = match flags.gates.regressions().and(flags.gates.conditions()) {
+        Ok(conditions) => conditions,
+        Err(text) => {
+            complain(&format!("Error: {text}\n"));
+            return EXIT_USAGE.into();
+        }
+    };
     let plan = match flags.plan(run_number(&flags)) {
         Ok(plan) => plan,
         Err(error) => {
@@ -46,7 +56,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return EXIT_USAGE.into();
         }
     };
-    match measure(plan, &flags) {
+    match measure(plan, &flags, &conditions) {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -55,7 +65,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn measure(mut plan: Plan, flags: &flags::Bench) -> anyhow::Result<u8> {
+fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> anyhow::Result<u8> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
     let found = preflight::check(&plan, is_embedded, limits);
@@ -78,13 +88,12 @@ fn measure(mut plan: Plan, flags: &flags::Bench) -> anyhow::Result<u8> {
         signal_hook::flag::register(signal, flag.clone())?;
     }
     let attempt = Attempt { flags, title, stop: Stop::of(flag) };
-    let result = match &flags.condition {
+    let mut result = match &flags.condition {
         Some(condition) => find(&attempt, &plan, condition)?,
-        None => attempt.run(plan, &[])?,
+        None => attempt.run(plan, conditions)?,
     };
     drop((broker, sink));
-    print(&result)?;
-    Ok(result.verdict.exit_code)
+    bench_result::deliver(std::slice::from_mut(&mut result), &flags.output, &flags.gates)
 }
 
 /// What all runs of one command have in common.
@@ -177,11 +186,6 @@ fn run_number(flags: &flags::Bench) -> u32 {
     u32::from_str_radix(&digits[..6], 16).unwrap_or_default()
 }
 
-fn print(result: &RunResult) -> io::Result<()> {
-    let style = Style { color: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
-    io::stdout().write_all(summary::render(result, style).as_bytes())
-}
-
 /// The load in one line.
 fn title(plan: &Plan, is_embedded: bool) -> String {
     use crate::bench::plan::Mode;
@@ -232,6 +236,7 @@ fn describe(flags: &flags::Bench) -> serde_json::Value {
     let mut whole = flags.clone();
     // The same in every segment.
     (whole.generator.segment, whole.generator.start_at) = (None, None);
+    (whole.output, whole.gates) = Default::default();
     serde_json::json!({ "flags": format!("{whole:?}") })
 }
 

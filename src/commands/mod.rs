@@ -2,6 +2,8 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "bench")]
+pub mod bench_result;
 pub mod broker;
 pub mod completions;
 pub mod dispatch;

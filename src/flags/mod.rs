@@ -6,6 +6,8 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "bench")]
+pub mod bench_result;
 mod broker;
 mod connection;
 mod general;

@@ -1,7 +1,8 @@
 //! Result files: the published JSON, and the private form (`.mbr`) from which segments merge exactly.
 //!
 //! The private form is JSON Lines: the result first, then its seconds and its streams, then an end line, so that a file
-//! that was cut short is known to be. [`read`] tells the two forms apart by themselves.
+//! that was cut short is known to be. [`read_all`] tells the two forms apart by
+//! themselves.
 
 use super::{Interval, RunResult, SCHEMA, StreamCount};
 use crate::bench::histogram::HistogramError;
@@ -94,43 +95,84 @@ pub fn write(result: &RunResult, mut out: impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads either form.
+/// Reads one result in either form.
+///
+/// # Errors
+///
+/// [`FileError`] when it is neither, was cut short, is too large, or there is more than one.
+#[cfg(test)]
+pub(crate) fn read(input: impl BufRead) -> Result<RunResult, FileError> {
+    let mut all = read_all(input)?;
+    if all.len() > 1 { Err(FileError::Truncated) } else { all.pop().ok_or(FileError::Empty) }
+}
+
+/// Reads all results of a file, one after the other in either form; at least one.
 ///
 /// # Errors
 ///
 /// [`FileError`] when it is neither, was cut short, or is too large.
-pub fn read(input: impl BufRead) -> Result<RunResult, FileError> {
+pub fn read_all(input: impl BufRead) -> Result<Vec<RunResult>, FileError> {
     let mut input = input.take(FILE_BYTES_MAX);
-    let mut first = Vec::new();
-    input.read_until(b'\n', &mut first)?;
-    if first.trim_ascii().is_empty() {
+    let mut lines = Lines { number: 0, text: Vec::new() };
+    if !lines.next(&mut input)? || lines.text.trim_ascii().is_empty() {
         return Err(FileError::Empty);
     }
-    let result = match serde_json::from_slice::<Line<'_>>(&first) {
-        Ok(Line::Result { result }) => read_lines(result.into_owned(), &mut input),
-        Ok(_) => return Err(FileError::Truncated),
-        Err(_) => read_json(first, &mut input),
-    }?;
-    if result.schema == SCHEMA { Ok(result) } else { Err(FileError::Schema(result.schema)) }
+    let mut all = Vec::new();
+    loop {
+        match serde_json::from_slice::<Line<'_>>(&lines.text) {
+            Ok(Line::Result { result }) => all.push(read_lines(result.into_owned(), &mut lines, &mut input)?),
+            Ok(_) => return Err(FileError::Truncated),
+            Err(_) if all.is_empty() => all = read_json(std::mem::take(&mut lines.text), &mut input)?,
+            Err(error) => return Err(FileError::Json { line: lines.number, error }),
+        }
+        if !lines.next(&mut input)? {
+            break;
+        }
+    }
+    match all.iter().find(|result| result.schema != SCHEMA) {
+        Some(other) => Err(FileError::Schema(other.schema.clone())),
+        None => Ok(all),
+    }
 }
 
-fn read_json(mut bytes: Vec<u8>, input: &mut io::Take<impl BufRead>) -> Result<RunResult, FileError> {
+/// The current line of a file.
+struct Lines {
+    /// From 1.
+    number: usize,
+    text: Vec<u8>,
+}
+
+impl Lines {
+    /// Reads the next line; `false` at the end.
+    fn next(&mut self, input: &mut io::Take<impl BufRead>) -> Result<bool, FileError> {
+        self.text.clear();
+        self.number += 1;
+        input.read_until(b'\n', &mut self.text)?;
+        if self.text.is_empty() && input.limit() == 0 {
+            return Err(FileError::TooLarge);
+        }
+        Ok(!self.text.is_empty())
+    }
+}
+
+/// Published results, one after the other.
+fn read_json(mut bytes: Vec<u8>, input: &mut io::Take<impl BufRead>) -> Result<Vec<RunResult>, FileError> {
     input.read_to_end(&mut bytes)?;
     if input.limit() == 0 {
         return Err(FileError::TooLarge);
     }
-    serde_json::from_slice(&bytes).map_err(|error| FileError::Json { line: error.line(), error })
+    let all = serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<Vec<_>, _>>();
+    all.map_err(|error| FileError::Json { line: error.line(), error })
 }
 
-fn read_lines(mut result: RunResult, input: &mut io::Take<impl BufRead>) -> Result<RunResult, FileError> {
-    let mut text = Vec::new();
-    for line in 2.. {
-        text.clear();
-        input.read_until(b'\n', &mut text)?;
-        if text.is_empty() {
-            return Err(if input.limit() == 0 { FileError::TooLarge } else { FileError::Truncated });
-        }
-        match serde_json::from_slice(&text) {
+fn read_lines(
+    mut result: RunResult,
+    lines: &mut Lines,
+    input: &mut io::Take<impl BufRead>,
+) -> Result<RunResult, FileError> {
+    while lines.next(input)? {
+        let line = lines.number;
+        match serde_json::from_slice(&lines.text) {
             Ok(Line::Interval { interval }) => {
                 interval.latency.check().map_err(|error| FileError::Histogram { line, error })?;
                 result.intervals.push(interval.into_owned());
@@ -142,7 +184,7 @@ fn read_lines(mut result: RunResult, input: &mut io::Take<impl BufRead>) -> Resu
             }
             Ok(Line::Result { .. }) => return Err(FileError::Truncated),
             // A writer that was killed leaves a line without its end.
-            Err(_) if !text.ends_with(b"\n") => return Err(FileError::Truncated),
+            Err(_) if !lines.text.ends_with(b"\n") => return Err(FileError::Truncated),
             Err(error) => return Err(FileError::Json { line, error }),
         }
     }
@@ -175,6 +217,16 @@ mod tests {
     fn the_private_form_brings_everything_back() {
         let result = sample::run();
         assert_eq!(read(private(&result).as_slice()).unwrap(), result);
+    }
+
+    #[test]
+    fn repeated_runs_share_a_file() {
+        let result = sample::run();
+        let twice = private(&result).repeat(2);
+        assert_eq!(read_all(twice.as_slice()).unwrap(), [result.clone(), result.clone()]);
+        let mut published = Vec::new();
+        write_json(&result, &mut published).unwrap();
+        assert_eq!(read_all(published.repeat(3).as_slice()).unwrap().len(), 3);
     }
 
     #[test]

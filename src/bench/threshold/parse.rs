@@ -57,6 +57,10 @@ pub(super) fn conditions(expression: &str) -> Result<Vec<Condition>, ThresholdEr
     Ok(found)
 }
 
+pub(super) fn metric_named(name: &str) -> Result<Metric, ThresholdError> {
+    metric(name, Part { text: name, at: 0 })
+}
+
 fn condition(expression: &str, part: Part<'_>) -> Result<Condition, ThresholdError> {
     if part.text.is_empty() {
         return Err(part.fault(expression, "a condition is missing here, such as p99<50ms or loss=0"));

@@ -10,6 +10,7 @@ mod value;
 pub use error::BenchError;
 pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
+use super::bench_result::{Gates, ResultFiles};
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +73,12 @@ pub struct Bench {
     /// The generator itself.
     #[command(flatten)]
     pub generator: BenchGenerator,
+    /// Where the result goes.
+    #[command(flatten)]
+    pub output: ResultFiles,
+    /// What must hold of it.
+    #[command(flatten)]
+    pub gates: Gates,
 }
 
 impl Bench {
