@@ -50,6 +50,7 @@ mod subscribe;
 mod tcp;
 mod topics;
 mod unsubscribe;
+mod websocket;
 mod wills;
 
 /// A rule and its name.

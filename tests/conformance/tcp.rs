@@ -9,17 +9,25 @@ use std::time::Duration;
 /// A lost answer fails the test and does not hang it.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-struct Tcp {
+pub(crate) struct Tcp {
     port: u16,
     broker: Child,
-    connections: Vec<TcpStream>,
+    pub(crate) connections: Vec<TcpStream>,
 }
 
 impl Tcp {
     /// `culex broker --exec` reports the port that was bound, and lives as long as its command's input is open.
     fn start() -> Self {
+        Self::start_with(&[], "$MQTT_PORT")
+    }
+
+    /// With more flags; the port stands at the front of what the shell makes of `port`.
+    pub(crate) fn start_with(flags: &[&str], port: &str) -> Self {
+        let script = format!("port=\"{port}\"; echo \"${{port%%/*}}\"; exec cat");
         let mut broker = Command::new(env!("CARGO_BIN_EXE_culex"))
-            .args(["broker", "--exec", "--", "sh", "-c", "echo \"$MQTT_PORT\"; exec cat"])
+            .arg("broker")
+            .args(flags)
+            .args(["--exec", "--", "sh", "-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
