@@ -170,8 +170,11 @@ impl Broker {
         self.record_queued(key, &mut delivery);
         let number = delivery.number;
         let mut expired = Vec::new();
-        let bounds =
+        let mut bounds =
             Bounds { messages_max: self.config.max_queued_messages, bytes_max: self.config.max_queued_bytes };
+        if self.is_short_of_memory {
+            bounds.messages_max = 1;
+        }
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

@@ -107,6 +107,7 @@ pub struct Broker {
     /// Reused for properties of which something is left out.
     scratch: Vec<u8>,
     is_sweeping: bool,
+    is_short_of_memory: bool,
     /// The number of the last change told, and of the last one that is stored.
     sequence: u64,
     committed: u64,
@@ -138,6 +139,7 @@ impl Broker {
             listener_counts: Vec::new(),
             scratch: Vec::new(),
             is_sweeping: false,
+            is_short_of_memory: false,
             sequence: 0,
             committed: 0,
             sealed: Vec::new(),
@@ -162,6 +164,11 @@ impl Broker {
         &self.config
     }
 
+    /// While memory is short, new connections are closed at once and queues take no more than one message each.
+    pub fn set_short_of_memory(&mut self, is_short: bool) {
+        self.is_short_of_memory = is_short;
+    }
+
     /// A transport was accepted. Over the limits of connections, it is closed at once without an answer.
     pub fn open(&mut self, now: Time, info: ConnectionInfo) -> ConnectionId {
         self.advance(now);
@@ -172,7 +179,8 @@ impl Broker {
         if self.listener_counts.len() <= listener {
             self.listener_counts.resize(listener + 1, 0);
         }
-        let is_full = (limit != 0 && self.listener_counts[listener] >= limit)
+        let is_full = self.is_short_of_memory
+            || (limit != 0 && self.listener_counts[listener] >= limit)
             || (global_limit != 0 && self.connections.len() >= global_limit);
         self.listener_counts[listener] += 1;
         self.statistics.connections_opened += 1;

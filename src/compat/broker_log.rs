@@ -1,6 +1,7 @@
 //! The broker's log in mosquitto's words, so that scripts that look for them go on working.
 
 use super::mosquitto_conf::{LogPlan, LogTypes};
+use crate::broker::Statistics;
 use crate::journal::{CloseReason, Entry, Fact, PacketFact, Severity, Topics, WillFact};
 use crate::net::server::HandshakeFailure;
 use crate::packet::{PacketError, PacketType, ProtocolVersion, ReasonCode};
@@ -75,6 +76,23 @@ pub fn write_entry(line: &mut String, entry: &Entry) {
         Fact::SessionExpired => write!(line, "Expiring client {client} due to timeout."),
         Fact::WillPublished { topic } => write!(line, "Sending will of {client} to '{topic}'"),
     };
+}
+
+/// Appends the line that SIGUSR1 asks for.
+pub fn write_statistics(line: &mut String, counted: &Statistics) {
+    // Writing to a string does not fail.
+    let _ = write!(
+        line,
+        "{} connections, {} sessions, {} subscriptions, {} retained messages; {} messages received, {} sent, {} dropped; {} connections refused.",
+        counted.connections,
+        counted.sessions,
+        counted.subscriptions,
+        counted.retained_messages,
+        counted.publishes_received,
+        counted.publishes_sent,
+        counted.messages_dropped,
+        counted.connections_refused,
+    );
 }
 
 /// Appends the line about a connection that was given up before it spoke MQTT.

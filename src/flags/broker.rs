@@ -18,7 +18,7 @@ pub struct Broker {
     #[arg(short, long, value_name = "port")]
     pub port: Option<u16>,
 
-    /// Go to the background once the configuration has been read
+    /// Go to the background; the command returns when the broker accepts, or with its error
     #[arg(short, long)]
     pub daemon: bool,
 
@@ -58,6 +58,42 @@ pub struct Broker {
     /// A line of an ACL file, such as `user bob` or `topic read news/#`; may be repeated
     #[arg(long, value_name = "line")]
     pub acl: Vec<String>,
+
+    /// Connections of one listener at most
+    #[arg(long, value_name = "count")]
+    pub max_connections: Option<usize>,
+
+    /// QoS 1 and 2 messages in flight to one client, told as Receive Maximum; 0 for 65535
+    #[arg(long, value_name = "count")]
+    pub max_inflight_messages: Option<u16>,
+
+    /// Messages that wait for one client beyond those in flight; 0 for no limit
+    #[arg(long, value_name = "count")]
+    pub max_queued_messages: Option<usize>,
+
+    /// Longest packet that is accepted, in bytes; 0 for no limit
+    #[arg(long, value_name = "bytes", value_parser = parse_packet_size)]
+    pub max_packet_size: Option<u32>,
+
+    /// Longest Keep Alive, in seconds; 0 for no limit
+    #[arg(long, value_name = "seconds")]
+    pub max_keepalive: Option<u16>,
+
+    /// Highest QoS that is accepted
+    #[arg(long, value_name = "qos", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub max_qos: Option<u8>,
+
+    /// Tell MQTT 5 clients in words why something was refused
+    #[arg(long)]
+    pub reason_strings: bool,
+
+    /// Response Information for MQTT 5 clients that ask for it
+    #[arg(long, value_name = "text")]
+    pub response_information: Option<String>,
+
+    /// Form of the log's lines
+    #[arg(long, value_name = "form", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// Append the secrets of TLS connections to this file, in the form that Wireshark reads
     #[arg(long, value_name = "file")]
@@ -102,4 +138,22 @@ pub enum EnvironmentForm {
     Json,
     /// To be appended to `$GITHUB_ENV`.
     Github,
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    /// mosquitto's lines.
+    #[default]
+    Text,
+    /// One JSON object a line: time, type, message, and where it concerns one, connection and client.
+    Json,
+}
+
+/// No packet that says anything fits in less than 20 bytes.
+fn parse_packet_size(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(size @ (0 | 20..=268_435_460)) => Ok(size),
+        _ => Err("0, or 20 to 268435460 bytes are expected".to_owned()),
+    }
 }

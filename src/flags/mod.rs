@@ -24,7 +24,7 @@ mod will;
 
 #[cfg(feature = "bench")]
 pub use bench::Bench;
-pub use broker::{Broker, EnvironmentForm};
+pub use broker::{Broker, EnvironmentForm, LogFormat};
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
 pub use message::{LineForm, Message, MessageSource};

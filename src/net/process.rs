@@ -1,8 +1,10 @@
 //! Child processes, and the signals that go to them.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::future::Future;
-use std::io;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -20,6 +22,10 @@ pub enum Request {
     Terminate,
     /// SIGHUP.
     HangUp,
+    /// SIGUSR1.
+    UserOne,
+    /// SIGUSR2.
+    UserTwo,
 }
 
 impl Request {
@@ -28,6 +34,8 @@ impl Request {
             Self::Interrupt => libc::SIGINT,
             Self::Terminate => libc::SIGTERM,
             Self::HangUp => libc::SIGHUP,
+            Self::UserOne => libc::SIGUSR1,
+            Self::UserTwo => libc::SIGUSR2,
         }
     }
 }
@@ -35,11 +43,11 @@ impl Request {
 /// The signals that a program answers itself, from the moment it has these.
 #[derive(Debug)]
 pub struct Signals {
-    all: [(Request, Signal); 3],
+    all: [(Request, Signal); 5],
 }
 
 impl Signals {
-    /// Takes SIGINT, SIGTERM and SIGHUP over from the system. Must be called within a runtime.
+    /// Takes SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 over from the system. Must be called within a runtime.
     ///
     /// # Errors
     ///
@@ -47,7 +55,13 @@ impl Signals {
     pub fn install() -> io::Result<Self> {
         let take =
             |request: Request| signal(SignalKind::from_raw(request.number())).map(|signal| (request, signal));
-        let all = [take(Request::Interrupt)?, take(Request::Terminate)?, take(Request::HangUp)?];
+        let all = [
+            take(Request::Interrupt)?,
+            take(Request::Terminate)?,
+            take(Request::HangUp)?,
+            take(Request::UserOne)?,
+            take(Request::UserTwo)?,
+        ];
         Ok(Self { all })
     }
 
@@ -183,14 +197,77 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// Leaves the terminal: the caller's process ends with success, and this goes on in a session of its own.
+/// A process that went to the background and has not said yet whether it is up.
+#[derive(Debug)]
+pub struct Background {
+    caller: File,
+}
+
+/// Forks: the child goes on in a session of its own, the caller's process waits until it is up.
 ///
-/// To be called before there is a runtime, which does not survive it.
+/// To be called before there is a runtime, which does not survive it. The caller's process ends with status 0 after
+/// [`Background::is_up`], with `failed` when the child ends without.
 ///
 /// # Errors
 ///
 /// As the system gives them.
-pub fn go_to_background() -> io::Result<()> {
+pub fn go_to_background(failed: u8) -> io::Result<Background> {
+    let (mut ours, caller) = io::pipe()?;
     // SAFETY: there is one thread and no runtime yet, so the child is as good as its parent.
-    if unsafe { libc::daemon(1, 0) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: takes and gives plain numbers; a new process is never a group's leader, so it does not fail.
+            unsafe { libc::setsid() };
+            Ok(Background { caller: File::from(OwnedFd::from(caller)) })
+        }
+        _ => {
+            drop(caller);
+            let is_up = ours.read(&mut [0]).is_ok_and(|count| count == 1);
+            std::process::exit(if is_up { 0 } else { failed.into() });
+        }
+    }
+}
+
+impl Background {
+    /// Lets the caller's process end, and go of the standard streams, which are its terminal's or somebody's pipe.
+    ///
+    /// # Errors
+    ///
+    /// When there is no `/dev/null`.
+    pub fn is_up(mut self) -> io::Result<()> {
+        let nothing = File::options().read(true).write(true).open("/dev/null")?;
+        for stream in 0..3 {
+            // SAFETY: both are open descriptors, and nobody holds one of the three as an owner.
+            if unsafe { libc::dup2(nothing.as_raw_fd(), stream) } == -1 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        self.caller.write_all(b"u")
+    }
+}
+
+/// Gives up root's rights for those of user `name`; without root's rights nothing happens.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::NotFound`] when there is no such user; what the system says when it does not let us.
+pub fn become_user(name: &str) -> io::Result<()> {
+    // SAFETY: gives a plain number.
+    if unsafe { libc::geteuid() } != 0 {
+        return Ok(());
+    }
+    let text = std::ffi::CString::new(name)?;
+    // SAFETY: the name ends with a zero, and one thread at a time starts a broker.
+    let user = unsafe { libc::getpwnam(text.as_ptr()) };
+    if user.is_null() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no user '{name}'")));
+    }
+    // SAFETY: it was found, and nothing has asked for another user since.
+    let (user, group) = unsafe { ((*user).pw_uid, (*user).pw_gid) };
+    // SAFETY: the name ends with a zero; the rest are plain numbers. The user goes last, it may do none of the others.
+    let is_done = unsafe {
+        libc::initgroups(text.as_ptr(), group) == 0 && libc::setgid(group) == 0 && libc::setuid(user) == 0
+    };
+    if is_done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

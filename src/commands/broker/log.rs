@@ -1,6 +1,7 @@
 //! The broker's log: lines gathered during a turn, then written at once.
 
 use crate::compat::mosquitto_conf::{LogDestination, LogPlan, LogTypes};
+use crate::journal::Entry;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -49,20 +50,35 @@ impl Log {
 
     /// Gathers what `write` appends, if this kind is wanted; each line of it begins with the time.
     pub(super) fn gather(&self, kind: LogTypes, write: impl FnOnce(&mut String)) {
+        self.gather_about(kind, None, write);
+    }
+
+    /// As [`Log::gather`], about the connection of `entry`.
+    pub(super) fn gather_entry(&self, kind: LogTypes, entry: &Entry, write: impl FnOnce(&mut String)) {
+        self.gather_about(kind, Some(entry), write);
+    }
+
+    fn gather_about(&self, kind: LogTypes, entry: Option<&Entry>, write: impl FnOnce(&mut String)) {
         let mut inner = self.lock();
         if inner.outputs.is_empty() || !inner.plan.types.contains(kind) {
             return;
         }
         let Inner { plan, gathered, .. } = &mut *inner;
-        write_timestamp(gathered, plan);
-        let start = gathered.len();
-        write(gathered);
-        if let Some(at) = gathered[start..].find('\n') {
-            let second = gathered.split_off(start + at + 1);
+        if plan.is_json {
+            let mut text = String::new();
+            write(&mut text);
+            text.lines().for_each(|message| write_json(gathered, kind, entry, message));
+        } else {
             write_timestamp(gathered, plan);
-            gathered.push_str(&second);
+            let start = gathered.len();
+            write(gathered);
+            if let Some(at) = gathered[start..].find('\n') {
+                let second = gathered.split_off(start + at + 1);
+                write_timestamp(gathered, plan);
+                gathered.push_str(&second);
+            }
+            gathered.push('\n');
         }
-        gathered.push('\n');
         if gathered.len() >= GATHERED_BYTES_MAX {
             inner.flush();
         }
@@ -108,9 +124,33 @@ fn open_all(plan: &LogPlan) -> io::Result<Vec<Sink>> {
     let open = |destination: &LogDestination| match destination {
         LogDestination::StandardError => Ok(Sink::Error),
         LogDestination::StandardOutput => Ok(Sink::Output),
-        LogDestination::File(path) => OpenOptions::new().create(true).append(true).open(path).map(Sink::File),
+        LogDestination::File(path) => OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map(Sink::File)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     };
     plan.destinations.iter().map(open).collect()
+}
+
+/// One object on a line: time, type, message, and where it concerns one, connection and client.
+fn write_json(line: &mut String, kind: LogTypes, entry: Option<&Entry>, message: &str) {
+    let mut object = serde_json::Map::new();
+    // Milliseconds are what people compare by.
+    let now = jiff::Timestamp::now();
+    let time = now.round(jiff::Unit::Millisecond).unwrap_or(now);
+    object.insert("time".to_owned(), time.to_string().into());
+    object.insert("type".to_owned(), kind.name().into());
+    object.insert("message".to_owned(), message.into());
+    if let Some(entry) = entry.filter(|entry| entry.connection > 0) {
+        object.insert("connection".to_owned(), entry.connection.into());
+        if !entry.client_identifier.is_empty() {
+            object.insert("client".to_owned(), entry.client_identifier.as_str().into());
+        }
+    }
+    // Writing to a string does not fail.
+    let _ = writeln!(line, "{}", serde_json::Value::from(object));
 }
 
 fn write_timestamp(line: &mut String, plan: &LogPlan) {

@@ -2,25 +2,28 @@
 
 mod environment;
 mod log;
+mod memory;
 mod persistence;
 mod plan;
 mod users;
 
 use super::complain;
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, Statistics};
 use crate::compat::broker_status::CONFIGURATION_INVALID;
 use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
-use crate::compat::mosquitto_conf::LogTypes;
+use crate::compat::mosquitto_conf::{LogPlan, LogTypes};
 use crate::compat::{broker_log, mosquitto_conf::Settings, users::random};
 use crate::flags;
 use crate::net::Clock;
-use crate::net::process::{self, Deputy, Request, Signals};
+use crate::net::process::{self, Background, Deputy, Request, Signals};
 use crate::net::server::{Control, HandshakeFailure, ListenPlan, Listeners, Observer, Server};
 use crate::net::tls::TlsServer;
 use crate::time::Time;
+use anyhow::Context as _;
 use clap::Parser;
 use environment::Environment;
 use log::Log;
+use memory::MemoryWatch;
 use persistence::Persistence;
 use plan::Plan;
 use std::ffi::OsString;
@@ -67,13 +70,14 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         complain("Configuration file is OK.\n");
         return ExitCode::SUCCESS;
     }
-    if plan.flags.daemon
-        && let Err(error) = process::go_to_background()
-    {
-        complain(&format!("Error: Unable to go to the background: {error}\n"));
-        return START_FAILED.into();
-    }
-    match serve(plan) {
+    let background = match plan.flags.daemon.then(|| process::go_to_background(START_FAILED)).transpose() {
+        Ok(background) => background,
+        Err(error) => {
+            complain(&format!("Error: Unable to go to the background: {error}\n"));
+            return START_FAILED.into();
+        }
+    };
+    match serve(plan, background) {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -82,13 +86,13 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn serve(plan: Plan) -> anyhow::Result<u8> {
+fn serve(plan: Plan, background: Option<Background>) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // Passwords are hashed there, and one may wait for the end of the standard input.
         .max_blocking_threads(1 + HASHING_THREADS_MAX)
         .build()?;
-    let status = runtime.block_on(Running::serve(plan));
+    let status = runtime.block_on(Running::serve(plan, background));
     // A thread may still wait for the standard input.
     runtime.shutdown_background();
     status
@@ -107,7 +111,7 @@ struct Running {
 }
 
 impl Running {
-    async fn serve(plan: Plan) -> anyhow::Result<u8> {
+    async fn serve(plan: Plan, background: Option<Background>) -> anyhow::Result<u8> {
         // Before anything can be seen of us: whoever sees us may stop us.
         let mut signals = Signals::install()?;
         let clock = Clock::start();
@@ -146,7 +150,9 @@ impl Running {
         let gate = Gate::new(plan.users.clone(), secret);
         let gate_keys = gate.keys();
         let give_up = Arc::new(Notify::new());
-        let journal = Journal { log: log.clone(), gate, persistence, give_up: Arc::clone(&give_up) };
+        let limit = plan.settings.memory_limit;
+        let memory = (limit > 0).then(|| MemoryWatch::new(limit));
+        let journal = Journal { log: log.clone(), gate, memory, persistence, give_up: Arc::clone(&give_up) };
         let server = Server::new(broker, listeners, clock, journal);
         let control = server.control();
         gate_keys.connect(control.clone());
@@ -162,6 +168,10 @@ impl Running {
         let running = Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())?;
         running.tell_port()?;
+        if let Some(user) = &running.plan.settings.user {
+            process::become_user(user).with_context(|| format!("Unable to become user {user}"))?;
+        }
+        background.map(Background::is_up).transpose()?;
         let status = if running.plan.flags.exec {
             running.run_command(&mut signals).await
         } else {
@@ -220,6 +230,8 @@ impl Running {
                 request = signals.next() => match request {
                     Request::Interrupt | Request::Terminate => return,
                     Request::HangUp => self.reload(),
+                    Request::UserOne => self.control.inquire(),
+                    Request::UserTwo => self.reopen_log(self.plan.settings.log.clone()),
                 },
                 _ = &mut input, if is_until_eof => return,
             }
@@ -236,15 +248,15 @@ impl Running {
             Ok(settings) => settings,
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
-        plan::settle(&mut settings, &self.plan.flags, self.plan.ephemeral.as_ref());
+        if let Err(text) = plan::settle(&mut settings, &self.plan.flags, self.plan.ephemeral.as_ref()) {
+            return self.log.line(LogTypes::ERROR, &text);
+        }
         let users = match Users::load(&mut settings, &self.plan.flags) {
             Ok(users) => users,
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
         self.reload_certificates(&settings.listeners);
-        if let Err(error) = self.log.reopen(settings.log) {
-            self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
-        }
+        self.reopen_log(settings.log);
         complete(&mut settings.broker, &self.addresses, self.wall_clock, self.seed);
         // Whether there is a store, and where, is settled with the start.
         if self.plan.settings.store.is_some() {
@@ -252,6 +264,12 @@ impl Running {
         }
         self.control.reconfigure(settings.broker);
         self.gate_keys.replace(users);
+    }
+
+    fn reopen_log(&self, plan: LogPlan) {
+        if let Err(error) = self.log.reopen(plan) {
+            self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
+        }
     }
 
     /// Reads the certificates of listeners again; connections that are open keep theirs.
@@ -313,13 +331,15 @@ struct Journal {
     persistence: Option<Persistence>,
     /// Told when the store has failed for too long.
     give_up: Arc<Notify>,
+    memory: Option<MemoryWatch>,
 }
 
 impl Observer for Journal {
     fn event(&mut self, now: Time, broker: &mut Broker, event: broker::Event) {
         match event {
             broker::Event::Journal(entry) => {
-                self.log.gather(broker_log::kind(&entry.fact), |line| broker_log::write_entry(line, &entry));
+                let kind = broker_log::kind(&entry.fact);
+                self.log.gather_entry(kind, &entry, |line| broker_log::write_entry(line, &entry));
             }
             broker::Event::Authenticate { connection, request } => {
                 self.gate.judge(now, broker, connection, *request);
@@ -338,6 +358,11 @@ impl Observer for Journal {
         {
             self.give_up.notify_one();
         }
+        if self.memory.as_mut().is_some_and(|memory| memory.look(now, broker)) {
+            self.log.gather(LogTypes::ERROR, |line| {
+                line.push_str("Error: The memory limit is reached, new connections are closed.");
+            });
+        }
     }
 
     fn out_of_descriptors(&mut self, _: Time) {
@@ -348,6 +373,10 @@ impl Observer for Journal {
 
     fn handshake_failed(&mut self, _: Time, failure: &HandshakeFailure) {
         self.log.gather(LogTypes::NOTICE, |line| broker_log::write_handshake_failure(line, failure));
+    }
+
+    fn inquired(&mut self, statistics: &Statistics) {
+        self.log.gather(LogTypes::INFORMATION, |line| broker_log::write_statistics(line, statistics));
     }
 
     fn turn_over(&mut self) {
@@ -363,7 +392,10 @@ struct PidFile<'a> {
 
 impl<'a> PidFile<'a> {
     fn write(path: Option<&'a Path>) -> io::Result<Self> {
-        path.map_or(Ok(()), |path| fs::write(path, std::process::id().to_string()))?;
+        if let Some(path) = path {
+            fs::write(path, std::process::id().to_string())
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        }
         Ok(Self { path })
     }
 }

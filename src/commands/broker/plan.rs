@@ -2,14 +2,15 @@
 
 use super::log::Log;
 use super::users::Users;
-use crate::broker::{EventMask, ListenerConfig};
+use crate::broker::{self, EventMask, ListenerConfig};
 use crate::compat::broker_status::{CONFIGURATION_INVALID, START_FAILED};
 use crate::compat::mosquitto_conf::{LogTypes, Settings};
 use crate::compat::{Failure, broker_log};
-use crate::flags;
+use crate::flags::{self, LogFormat};
 use crate::net::server::{ListenAddress, ListenPlan};
 use crate::net::tls::{Ephemeral, TlsServer, TlsServerSettings};
 use crate::net::websocket::WebSocketPlan;
+use crate::packet::{Qos, Text};
 use clap::error::ErrorKind;
 
 /// The port of MQTT.
@@ -38,7 +39,8 @@ impl Plan {
         let start_failed = |text| Failure { text, status: START_FAILED };
         let ephemeral = flags.tls_ephemeral.then(|| Ephemeral::new(&[])).transpose();
         let ephemeral = ephemeral.map_err(|error| start_failed(format!("Error: {error}.\n")))?;
-        let is_local_only = settle(&mut settings, &flags, ephemeral.as_ref());
+        let is_local_only = settle(&mut settings, &flags, ephemeral.as_ref())
+            .map_err(|text| Failure { text, status: CONFIGURATION_INVALID })?;
         let users = Users::load(&mut settings, &flags)
             .map_err(|error| Failure { text: format!("{error}\n"), status: CONFIGURATION_INVALID })?;
         let is_free_port = settings.listeners.iter().any(|listener| {
@@ -80,7 +82,17 @@ impl Plan {
 }
 
 /// Adds what the flags say to a configuration; true when no listener was defined, so that only this machine is served.
-pub(super) fn settle(settings: &mut Settings, flags: &flags::Broker, ephemeral: Option<&Ephemeral>) -> bool {
+///
+/// # Errors
+///
+/// A flag whose value cannot stand in a packet.
+pub(super) fn settle(
+    settings: &mut Settings,
+    flags: &flags::Broker,
+    ephemeral: Option<&Ephemeral>,
+) -> Result<bool, String> {
+    limit(&mut settings.broker, flags)?;
+    settings.log.is_json = flags.log_format == LogFormat::Json;
     let is_local_only = settings.listeners.is_empty();
     if is_local_only {
         let default_port = if flags.exec { 0 } else { DEFAULT_PORT };
@@ -100,7 +112,29 @@ pub(super) fn settle(settings: &mut Settings, flags: &flags::Broker, ephemeral: 
         settings.log.destinations.clear();
     }
     settings.broker.events = EventMask::journal(broker_log::wanted_facts(&settings.log));
-    is_local_only
+    Ok(is_local_only)
+}
+
+/// Limits and manners that flags set, before listeners are made of them.
+fn limit(broker: &mut broker::Config, flags: &flags::Broker) -> Result<(), String> {
+    fn put<T: Copy>(field: &mut T, flag: Option<T>) {
+        *field = flag.unwrap_or(*field);
+    }
+    put(&mut broker.max_inflight_messages, flags.max_inflight_messages);
+    put(&mut broker.max_queued_messages, flags.max_queued_messages);
+    put(&mut broker.max_packet_size, flags.max_packet_size);
+    put(&mut broker.max_keepalive, flags.max_keepalive);
+    for listener in &mut broker.listeners {
+        put(&mut listener.maximum_qos, flags.max_qos.and_then(Qos::from_number));
+        put(&mut listener.max_connections, flags.max_connections);
+    }
+    broker.reason_strings |= flags.reason_strings;
+    if let Some(text) = &flags.response_information {
+        let text = Text::new(text.clone().into_bytes());
+        broker.response_information =
+            Some(text.map_err(|error| format!("Error: --response-information: {error}.\n"))?);
+    }
+    Ok(())
 }
 
 /// The listeners that flags ask for; they let in whom the first one does.

@@ -62,6 +62,8 @@ pub(super) struct Draft {
     pub(super) persistence_sync: bool,
     pub(super) persistence_location: PathBuf,
     pub(super) persistence_file: Option<PathBuf>,
+    pub(super) user: Option<String>,
+    pub(super) memory_limit: usize,
     pub(super) warnings: Vec<String>,
     /// File and line of the option that is being applied.
     pub(super) place: String,
@@ -169,6 +171,8 @@ impl Draft {
             log: self.log,
             pid_file: self.pid_file,
             store,
+            user: self.user,
+            memory_limit: self.memory_limit,
             warnings: self.warnings,
         })
     }

@@ -35,6 +35,15 @@ impl LogTypes {
         self.0 & wanted.0 == wanted.0
     }
 
+    /// What the first of these kinds is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        const NAMES: [&str; 7] =
+            ["error", "warning", "notice", "information", "debug", "subscribe", "unsubscribe"];
+        let place = self.0.trailing_zeros() as usize;
+        if place < NAMES.len() { NAMES[place] } else { "none" }
+    }
+
     /// The kind of this name; `None` for an unknown one. `websockets` and `internal` are known and name nothing here.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -84,6 +93,8 @@ pub struct LogPlan {
     pub timestamp_format: Option<String>,
     /// Whether connections are logged; default yes.
     pub connection_messages: bool,
+    /// Whether lines are JSON objects; default no.
+    pub is_json: bool,
 }
 
 impl Default for LogPlan {
@@ -94,6 +105,7 @@ impl Default for LogPlan {
             has_timestamp: true,
             timestamp_format: None,
             connection_messages: true,
+            is_json: false,
         }
     }
 }

@@ -40,6 +40,10 @@ pub struct Settings {
     pub pid_file: Option<PathBuf>,
     /// What is remembered on disk; nothing by default.
     pub store: Option<StorePlan>,
+    /// Whose rights to take on once everything is open, when started with root's.
+    pub user: Option<String>,
+    /// Bytes of memory from which on nothing new is taken; 0 for no limit.
+    pub memory_limit: usize,
     /// Lines for the log about options without effect.
     pub warnings: Vec<String>,
 }

@@ -29,7 +29,7 @@ const OBSOLETE: [&str; 7] = [
 const WITHOUT_EFFECT: [&str; 3] = ["autosave_interval", "autosave_on_changes", "log_facility"];
 
 /// Known to mosquitto, and not here. To ignore them would be dangerous or misleading.
-const UNSUPPORTED: [&str; 41] = [
+const UNSUPPORTED: [&str; 39] = [
     "address",
     "addresses",
     "allow_pki_tls",
@@ -54,7 +54,6 @@ const UNSUPPORTED: [&str; 41] = [
     "http_api_dir",
     "http_dir",
     "keepalive_interval",
-    "memory_limit",
     "notifications",
     "plugin",
     "plugin_load",
@@ -70,7 +69,6 @@ const UNSUPPORTED: [&str; 41] = [
     "tls_engine",
     "topic",
     "try_private",
-    "user",
 ];
 
 /// Applies one line.
@@ -106,7 +104,7 @@ const SIZE: i64 = i64::MAX;
 
 // tidy: generated table
 /// The options that work, each with what it does.
-const OPTIONS: [(&str, Apply); 48] = [
+const OPTIONS: [(&str, Apply); 52] = [
     ("accept_protocol_versions", accept_protocol_versions),
     ("acl_file", |d, s| set(&mut d.admission().users.acl_file, path(s))),
     ("allow_anonymous", |d, s| set(&mut d.admission().allow_anonymous, s.flag().map(Some))),
@@ -141,6 +139,7 @@ const OPTIONS: [(&str, Apply); 48] = [
     ("max_topic_alias", |d, s| set(&mut d.section().config.max_topic_alias, s.number(0..=U16))),
     ("max_topic_alias_broker", |d, s| set(&mut d.broker.max_topic_alias_broker, s.number(0..=U16))),
     ("maximum_qos", |d, s| set(&mut d.section().config.maximum_qos, qos(s))),
+    ("memory_limit", |d, s| set(&mut d.memory_limit, s.number(0..=SIZE))),
     ("message_size_limit", |d, s| set(&mut d.broker.message_size_limit, s.number(0..=268_435_455))),
     ("mount_point", |d, s| set(&mut d.section().config.mount_point, s.packet_text().map(Some))),
     ("password_file", |d, s| set(&mut d.admission().users.password_file, path(s))),
@@ -155,11 +154,14 @@ const OPTIONS: [(&str, Apply); 48] = [
     ("pid_file", |d, s| set(&mut d.pid_file, s.text().map(|text| Some(PathBuf::from(text))))),
     ("port", port),
     ("queue_qos0_messages", |d, s| set(&mut d.broker.queue_qos0_messages, s.flag())),
+    ("reason_strings", |d, s| set(&mut d.broker.reason_strings, s.flag())),
+    ("response_information", |d, s| set(&mut d.broker.response_information, s.packet_text().map(Some))),
     ("retain_available", |d, s| set(&mut d.broker.retain_available, s.flag())),
     ("retain_expiry_interval", |d, s| set(&mut d.broker.retain_expiry_interval, s.number(0..=U32))),
     ("set_tcp_nodelay", |d, s| set(&mut d.has_nagle, s.flag().map(|nodelay| !nodelay))),
     ("sys_interval", |d, s| set(&mut d.broker.sys_interval, s.number(0..=U32).map(Duration::from_secs))),
     ("upgrade_outgoing_qos", |d, s| set(&mut d.broker.upgrade_outgoing_qos, s.flag())),
+    ("user", |d, s| set(&mut d.user, s.text().map(|text| Some(text.to_owned())))),
     ("use_username_as_clientid", |d, s| set(&mut d.section().config.use_username_as_clientid, s.flag())),
 ];
 

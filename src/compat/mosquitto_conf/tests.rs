@@ -293,6 +293,38 @@ fn old_options_still_work_with_a_warning() {
 }
 
 #[test]
+fn every_option_that_scripts_may_use_is_known() {
+    let options = "allow_anonymous true\nport 1884\nbind_address ::1\nbind_interface lo\nsocket_domain ipv6\n\
+        protocol mqtt\nprotocol websockets\nwebsockets_origin x\nwebsockets_headers_size 1\nmax_connections 1\n\
+        global_max_clients 1\nglobal_max_connections 1\nmount_point x/\nuse_username_as_clientid true\n\
+        accept_protocol_versions 3,4,5\nauto_id_prefix x\nlistener_allow_anonymous true\n\
+        listener_auto_id_prefix x\nallow_zero_length_clientid true\npassword_file x\nacl_file x\n\
+        clientid_prefixes x\nmax_inflight_messages 1\nmax_inflight_bytes 1\nmax_queued_messages 1\n\
+        max_queued_bytes 1\nqueue_qos0_messages true\nmessage_size_limit 1\nmax_packet_size 20\n\
+        max_keepalive 1\nmax_topic_alias 1\nmax_topic_alias_broker 1\nmaximum_qos 1\nmax_qos 1\n\
+        retain_available true\ncheck_retain_source true\nretain_expiry_interval 1\nupgrade_outgoing_qos true\n\
+        allow_duplicate_messages true\npersistent_client_expiration 1d\npersistence false\npersistence_file x\n\
+        persistence_location x\nautosave_interval 1\nautosave_on_changes true\nset_tcp_nodelay true\n\
+        sys_interval 1\nlog_dest stderr\nlog_dest stdout\nlog_dest file x\nlog_dest none\nlog_type all\n\
+        log_timestamp true\nlog_timestamp_format %s\nlog_facility 1\nconnection_messages true\npid_file x\n\
+        user x\nmemory_limit 1\ndhparamfile x\ncafile x\ncapath x\ncertfile x\nkeyfile x\ncrlfile x\n\
+        ciphers x\nciphers_tls1.3 x\ntls_version tlsv1.2\nrequire_certificate true\n\
+        use_identity_as_username true\nuse_subject_as_username true\ndisable_client_cert_date_checks true\n\
+        enable_proxy_protocol 1\nretry_interval 1\npacket_buffer_size 1\nstore_clean_interval 1\n\
+        upgrade_interval 1\nautosave_on_changes_interval 1\nwebsockets_log_level 1\nlistener 1885\n\
+        reason_strings true\nresponse_information x\n";
+    read(options).unwrap();
+    assert!(read(&format!("per_listener_settings true\n{options}")).is_ok());
+    // One that takes a value takes none without.
+    for name in options.lines().filter_map(|line| line.split(' ').next()) {
+        let is_obsolete =
+            ["retry", "packet_b", "store_c", "upgrade_i", "autosave_on_changes_", "websockets_log"];
+        let is_obsolete = is_obsolete.iter().any(|prefix| name.starts_with(prefix));
+        assert_eq!(read(&format!("{name}\n")).is_err(), !is_obsolete, "{name}");
+    }
+}
+
+#[test]
 fn logging_options_add_up() {
     let text = "log_dest stderr\nlog_dest file /var/log/a b.log\nlog_type error\nlog_type debug\nlog_timestamp false\n\
                 log_timestamp_format %H:%M\nconnection_messages false\n";

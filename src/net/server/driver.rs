@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::handshake::{HandshakeFailure, Handshakes, Layers};
 use super::listen::{Listeners, Peer};
 use super::ready::{ReadyList, Source};
-use crate::broker::{self, Authenticated, Broker, Client, ConnectionId, ConnectionInfo};
+use crate::broker::{self, Authenticated, Broker, Client, ConnectionId, ConnectionInfo, Statistics};
 use crate::net::read_block::ReadBlock;
 use crate::net::timer::Timer;
 #[cfg(feature = "tls")]
@@ -38,6 +38,9 @@ pub trait Observer {
     /// A connection was given up before the broker saw it: its PROXY header, TLS or WebSocket handshake failed.
     fn handshake_failed(&mut self, _now: Time, _failure: &HandshakeFailure) {}
 
+    /// Somebody has asked by [`Control::inquire`] how it goes.
+    fn inquired(&mut self, _statistics: &Statistics) {}
+
     /// All events of a turn have been told and nothing has been sent yet: the moment to commit.
     fn settle(&mut self, now: Time, broker: &mut Broker) {
         let _ = (now, broker);
@@ -55,6 +58,7 @@ struct Orders {
     tls: Vec<(usize, TlsServer)>,
     answers: Vec<(ConnectionId, Authenticated)>,
     dismissal: Option<Dismissal>,
+    is_inquired: bool,
 }
 
 /// Whether a client is to go.
@@ -89,6 +93,11 @@ impl Control {
     /// Gives the broker a new configuration; listeners and connections stay.
     pub fn reconfigure(&self, config: broker::Config) {
         self.order(|orders| orders.configuration = Some(Box::new(config)));
+    }
+
+    /// Lets the observer tell how it goes; see [`Observer::inquired`].
+    pub fn inquire(&self) {
+        self.order(|orders| orders.is_inquired = true);
     }
 
     /// Answers [`broker::Event::Authenticate`] from elsewhere.
@@ -215,6 +224,9 @@ impl<O: Observer> Server<O> {
         #[cfg(feature = "tls")]
         for (plan, tls) in &orders.tls {
             self.acceptor.replace_tls(*plan, tls);
+        }
+        if orders.is_inquired {
+            self.observer.inquired(&self.broker.statistics());
         }
         for (connection, verdict) in orders.answers {
             self.broker.handle_authenticated(now, connection, verdict);

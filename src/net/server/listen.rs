@@ -223,7 +223,7 @@ fn bind(plan: &ListenPlan) -> io::Result<Vec<ListenSocket>> {
     let interface = plan.interface.as_deref();
     match &plan.address {
         ListenAddress::Unix(path) => Ok(vec![bind_unix(path)?]),
-        ListenAddress::Loopback { port } => bind_loopback(*port),
+        ListenAddress::Loopback { port } => bind_loopback(*port, interface),
         ListenAddress::Tcp { host: None, port } => {
             let v4 = || Ok(vec![bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into(), false, interface)?]);
             if plan.family == Some(AddressFamily::V4) {
@@ -255,13 +255,13 @@ fn bind(plan: &ListenPlan) -> io::Result<Vec<ListenSocket>> {
     }
 }
 
-fn bind_loopback(port: u16) -> io::Result<Vec<ListenSocket>> {
+fn bind_loopback(port: u16, interface: Option<&str>) -> io::Result<Vec<ListenSocket>> {
     let mut result = Err(io::ErrorKind::AddrInUse.into());
     // A free port of one family may be taken in the other.
     for _ in 0..if port == 0 { FREE_PORT_TRIES_MAX } else { 1 } {
-        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true, None)?;
+        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true, interface)?;
         let bound_port = first.local_address().map_or(port, |address| address.port());
-        match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true, None) {
+        match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true, interface) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if has_no_ipv6(&error) => return Ok(vec![first]),
             Err(error) => result = Err(error),
