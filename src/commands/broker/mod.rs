@@ -166,7 +166,8 @@ impl Running {
         let environment =
             environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
         let running = Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed };
-        let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())?;
+        let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())
+            .context("Unable to write the pid file")?;
         running.tell_port()?;
         if let Some(user) = &running.plan.settings.user {
             process::become_user(user).with_context(|| format!("Unable to become user {user}"))?;
