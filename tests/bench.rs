@@ -192,3 +192,19 @@ fn messages_larger_than_any_buffer_come_through_tls_and_websocket() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn storms_end_when_everybody_is_served_again() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("storm --kind reconnect -c 40 -W 60", &sink);
+    let storm = result.storm.unwrap();
+    assert_eq!((result.counts.reconnects, storm.clients), (40, 40));
+    assert!(storm.recovered_s.is_some() && storm.recovered_s <= storm.drained_s);
+
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    let argv = ["culex-bench", "storm", "--kind", "will", "-c", "40", "-W", "60"];
+    let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+    let result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    assert_eq!((result.counts.received, result.storm.unwrap().clients), (40, 40));
+}

@@ -18,6 +18,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
     }
     var completions = [
         &'culex-bench'= {
+            cand --kind 'For storm: what all clients do at once'
             cand -h 'Host of the broker'
             cand --host 'Host of the broker'
             cand -p 'Port of the broker; 8883 with TLS, else 1883'

@@ -335,6 +335,7 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'culex;bench'= {
+            cand --kind 'For storm: what all clients do at once'
             cand -h 'Host of the broker'
             cand --host 'Host of the broker'
             cand -p 'Port of the broker; 8883 with TLS, else 1883'

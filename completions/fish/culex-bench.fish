@@ -1,3 +1,5 @@
+complete -c culex-bench -l kind -d 'For storm: what all clients do at once' -r -f -a "reconnect\t'Lose their connections without a word, and come back'
+will\t'Die, so that the broker publishes their wills to one subscriber'"
 complete -c culex-bench -s h -l host -d 'Host of the broker' -r
 complete -c culex-bench -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
 complete -c culex-bench -l ws-path -d 'What the WebSocket is opened at' -r

@@ -301,6 +301,8 @@ complete -c culex -n "__fish_culex_using_subcommand passwd" -s c -d 'Create a ne
 complete -c culex -n "__fish_culex_using_subcommand passwd" -s D -d 'Delete the user'
 complete -c culex -n "__fish_culex_using_subcommand passwd" -s U -d 'Hash the plain passwords of a file'
 complete -c culex -n "__fish_culex_using_subcommand passwd" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l kind -d 'For storm: what all clients do at once' -r -f -a "reconnect\t'Lose their connections without a word, and come back'
+will\t'Die, so that the broker publishes their wills to one subscriber'"
 complete -c culex -n "__fish_culex_using_subcommand bench" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l ws-path -d 'What the WebSocket is opened at' -r

@@ -1,7 +1,11 @@
 module completions {
 
   def "nu-complete culex-bench mode" [] {
-    [ "run" "pub" "sub" "conn" "rr" "find" "calibrate" ]
+    [ "run" "pub" "sub" "conn" "rr" "find" "storm" "calibrate" ]
+  }
+
+  def "nu-complete culex-bench kind" [] {
+    [ "reconnect" "will" ]
   }
 
   def "nu-complete culex-bench tls_version" [] {
@@ -30,6 +34,7 @@ module completions {
 
   # Load any MQTT broker and measure it
   export extern culex-bench [
+    --kind: string@"nu-complete culex-bench kind" # For storm: what all clients do at once
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 with TLS, else 1883
     --ws                      # Speak WebSocket

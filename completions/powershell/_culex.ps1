@@ -344,6 +344,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             break
         }
         'culex;bench' {
+            [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'For storm: what all clients do at once')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host of the broker')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Host of the broker')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port of the broker; 8883 with TLS, else 1883')

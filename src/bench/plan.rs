@@ -39,6 +39,26 @@ impl Mode {
     }
 }
 
+/// What all clients do at once when the load begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StormKind {
+    /// Lose their connections and come back.
+    Reconnect,
+    /// Die, so that the broker publishes their wills.
+    Will,
+}
+
+impl StormKind {
+    /// The word of the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reconnect => "reconnect",
+            Self::Will => "will",
+        }
+    }
+}
+
 /// Where the broker is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Address {
@@ -177,6 +197,8 @@ pub struct Subscription {
 pub struct Plan {
     /// What kind.
     pub mode: Mode,
+    /// A storm at the beginning of the load, in [`Mode::Connect`].
+    pub storm: Option<StormKind>,
     /// How connections are made.
     pub transport: Transport,
     /// As whom.

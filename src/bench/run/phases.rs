@@ -2,8 +2,8 @@
 
 use super::collect::Collected;
 use crate::bench::machine;
-use crate::bench::plan::Mode;
-use crate::bench::result::{Phase, Phases, RunResult};
+use crate::bench::plan::{Mode, StormKind};
+use crate::bench::result::{Phase, Phases, RunResult, Storm};
 use crate::bench::worker::shared::{Report, Shared, Standing};
 use crate::packet::Qos;
 use mio::Waker;
@@ -81,6 +81,14 @@ pub(super) struct Coordinator {
     resident_before: u64,
     resident_connected: u64,
     interrupted: bool,
+    storm: Option<StormWatch>,
+}
+
+/// A storm under way.
+struct StormWatch {
+    /// Connections that had been made before it.
+    before: u64,
+    result: Storm,
 }
 
 impl Coordinator {
@@ -102,6 +110,7 @@ impl Coordinator {
             resident_before,
             resident_connected: 0,
             interrupted: false,
+            storm: None,
         }
     }
 
@@ -109,6 +118,7 @@ impl Coordinator {
         let stolen_before = machine::stolen_ticks();
         self.connect(stop, watch);
         if !self.interrupted && self.shared.standing().ready > 0 {
+            self.prepare_storm();
             self.load(stop, watch);
             self.drain(stop, watch);
         }
@@ -117,7 +127,8 @@ impl Coordinator {
         let steal = (stolen.0 - stolen_before.0, stolen.1 - stolen_before.1);
         self.phases.warmup_s =
             seconds(self.shared.measure_from.load(Relaxed).min(self.shared.load_end.load(Relaxed)));
-        self.collected.into_result(
+        let storm = self.storm.map(|storm| storm.result);
+        let mut result = self.collected.into_result(
             &self.shared,
             &super::collect::Run {
                 phases: self.phases,
@@ -128,7 +139,12 @@ impl Coordinator {
                 steal,
                 interrupted: self.interrupted,
             },
-        )
+        );
+        if let Some(storm) = storm {
+            "storm".clone_into(&mut result.run.mode);
+            result.storm = Some(storm);
+        }
+        result
     }
 
     fn connect(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
@@ -169,6 +185,11 @@ impl Coordinator {
                 self.live(Phase::Measure, start + from, length, &standing)
             };
             watch(&live);
+            if self.storm(&standing, since) {
+                self.shared.load_end.store(since.min(end), Relaxed);
+                self.wake();
+                break;
+            }
             let is_all_sent = self.sends_by_count() && self.has_sent_all(&standing);
             if since >= end {
                 break;
@@ -188,6 +209,35 @@ impl Coordinator {
     fn lead_nanos(&self) -> u64 {
         let wait = self.shared.plan.load.start_at.and_then(|at| at.duration_since(SystemTime::now()).ok());
         wait.map_or(LEAD, |wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX / 2).max(LEAD))
+    }
+
+    /// Notes how far the system has come back after a storm; whether it is over.
+    fn storm(&mut self, standing: &Standing, since: u64) -> bool {
+        let Some(storm) = &mut self.storm else { return false };
+        let served = match self.shared.plan.storm {
+            Some(StormKind::Reconnect) => u64::from(standing.connected).saturating_sub(storm.before),
+            _ => standing.received,
+        };
+        if since > 0 && served * 100 >= storm.result.clients * 99 {
+            storm.result.recovered_s.get_or_insert(seconds(since));
+        }
+        let is_over = since > 0 && served >= storm.result.clients;
+        if is_over {
+            storm.result.drained_s = Some(seconds(since));
+        }
+        is_over
+    }
+
+    /// What a storm begins from, once everybody is there.
+    fn prepare_storm(&mut self) {
+        let Some(kind) = self.shared.plan.storm else { return };
+        let standing = self.shared.standing();
+        let watchers = self.shared.plan.members().filter(|member| member.role.subscribes()).count() as u64;
+        let clients = u64::from(standing.ready).saturating_sub(watchers);
+        self.storm = Some(StormWatch {
+            before: u64::from(standing.connected),
+            result: Storm { kind: kind.word().to_owned(), clients, ..Storm::default() },
+        });
     }
 
     /// Whether the number of messages ends the load.

@@ -16,7 +16,7 @@ mod timer;
 mod traffic;
 
 use self::core::Core;
-use super::plan::{Member, Role};
+use super::plan::{Member, Role, StormKind};
 use checks::Checks;
 use client::{Client, Stage};
 use mio::{Events, Poll, Token, Waker};
@@ -161,6 +161,12 @@ impl Worker {
         }
         let plan = &self.core.shared.clone().plan;
         for (token, client) in self.clients.iter_mut().enumerate() {
+            if let (Some(kind), Role::Idle, Stage::Ready) = (plan.storm, client.member.role, client.stage) {
+                client.drop_socket();
+                if kind == StormKind::Reconnect {
+                    self.core.reconnects.push(Reverse((self.core.now(), token)));
+                }
+            }
             if let Some(sender) = &mut client.sender {
                 sender.start(plan);
                 self.core.sending += 1;

@@ -27,6 +27,8 @@ impl Layout {
                 (clients, count, count != clients || subscribers.share.is_some())
             }
             (Mode::Subscribe, ..) => (0, clients, false),
+            // One that counts the wills.
+            (Mode::Connect, ..) if flags.kind == Some(super::StormWord::Will) => (clients, 1, true),
             (Mode::Publish | Mode::Connect, ..) => (clients, 0, false),
         };
         Self { mode, publishers, subscribers, is_mesh }

@@ -31,8 +31,19 @@ pub enum ModeWord {
     Rr,
     /// The highest total rate at which a condition holds, such as 'p99<50ms,loss=0'
     Find,
+    /// All clients at once: see --kind
+    Storm,
     /// This machine's own ceiling: publishers against a sink in this process
     Calibrate,
+}
+
+/// What all clients of a storm do at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum StormWord {
+    /// Lose their connections without a word, and come back
+    Reconnect,
+    /// Die, so that the broker publishes their wills to one subscriber
+    Will,
 }
 
 /// Load any MQTT broker and measure it
@@ -52,6 +63,9 @@ pub struct Bench {
     /// For find: the condition
     #[arg(value_name = "condition", required_if_eq("mode", "find"))]
     pub condition: Option<String>,
+    /// For storm: what all clients do at once
+    #[arg(long, value_enum, value_name = "kind", required_if_eq("mode", "storm"))]
+    pub kind: Option<StormWord>,
     /// Where the broker is, and how to get there.
     #[command(flatten)]
     pub connection: BenchConnection,

@@ -2,11 +2,11 @@
 
 use super::layout::{Layout, default_filter};
 use super::value::Arrived;
-use super::{Bench, BenchError, ModeWord, Rate, StampWord};
+use super::{Bench, BenchError, ModeWord, Rate, StampWord, StormWord};
 use crate::bench::machine;
 use crate::bench::payload::{PAYLOAD_BYTES_MAX, Payload, StampForm, fitting_stamp};
 use crate::bench::plan::{
-    Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, Subscription, Transport,
+    Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, StormKind, Subscription, Transport,
 };
 use crate::bench::schedule::{Arrival, Profile, Schedule};
 use crate::bench::template::{Context, Template};
@@ -45,6 +45,7 @@ impl Bench {
         let message = self.message(&layout, properties.publish)?;
         let plan = Plan {
             mode: layout.mode,
+            storm: self.storm()?,
             transport: self.transport()?,
             identity: self.identity(properties.connect, properties.will)?,
             publishers: layout.publishers,
@@ -58,6 +59,21 @@ impl Bench {
         };
         check_names(&plan)?;
         Ok(plan)
+    }
+
+    fn storm(&self) -> Result<Option<StormKind>, BenchError> {
+        match (self.mode, self.kind) {
+            (ModeWord::Storm, Some(StormWord::Reconnect)) => Ok(Some(StormKind::Reconnect)),
+            (ModeWord::Storm, Some(StormWord::Will)) => Ok(Some(StormKind::Will)),
+            (ModeWord::Storm, None) | (_, None) => Ok(None),
+            (_, Some(_)) => Err(BenchError::Conflict("only storm takes a --kind")),
+        }
+    }
+
+    /// Where the wills of a storm go, unless the user says otherwise.
+    fn will_topic(&self) -> Option<String> {
+        let is_storm = self.kind == Some(StormWord::Will);
+        self.identity.will_topic.clone().or_else(|| is_storm.then(|| "bench/will/%i".to_owned()))
     }
 
     /// The flag, or what the engines that start many copies tell each of them.
@@ -160,7 +176,7 @@ impl Bench {
         };
         let optional =
             |flag, text: &Option<String>| text.as_deref().map(|text| template(flag, text)).transpose();
-        let will_templates = match optional("--will-topic", &identity.will_topic)? {
+        let will_templates = match optional("--will-topic", &self.will_topic())? {
             Some(topic) => Some((topic, template("--will-payload", &identity.will_payload)?)),
             None => None,
         };
@@ -327,7 +343,8 @@ impl Bench {
         properties: Properties,
     ) -> Result<Subscription, BenchError> {
         let flags = &self.subscribers;
-        let default = [default_filter(layout, &self.message.topic)];
+        let topic = self.will_topic().filter(|_| self.kind == Some(StormWord::Will));
+        let default = [default_filter(layout, topic.as_ref().unwrap_or(&self.message.topic))];
         let filters = if flags.filter.is_empty() { &default[..] } else { &flags.filter[..] };
         let share = flags.share.as_deref().map(|share| template("--share", share)).transpose()?;
         Ok(Subscription {
@@ -354,7 +371,7 @@ impl ModeWord {
             Self::Run | Self::Find => Mode::Run,
             Self::Pub | Self::Calibrate => Mode::Publish,
             Self::Sub => Mode::Subscribe,
-            Self::Conn => Mode::Connect,
+            Self::Conn | Self::Storm => Mode::Connect,
             Self::Rr => Mode::Request,
         }
     }

@@ -68,6 +68,8 @@ fn what_mqtt_does_not_take_is_refused_before_the_first_connection() {
         ("-D connack user-property a b", "there are connect, will, publish and subscribe"),
         ("-V 311 -x 5", "-x needs MQTT 5"),
         ("-c 0", "0 is not in"),
+        ("storm", "--kind"),
+        ("--kind will", "only storm takes a --kind"),
         ("--embedded --tls", "--embedded speaks plain MQTT"),
         ("--cert a.pem", "--key"),
         ("--credentials does-not-exist", "does-not-exist"),
