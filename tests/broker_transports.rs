@@ -238,6 +238,112 @@ fn certificates_that_cannot_serve_end_the_start() {
     }
 }
 
+/// Keys, and a listener's options that ask for them.
+fn with_keys(folder: &Folder, keys: &str) -> String {
+    format!("psk_file {}\npsk_hint somewhere\n", folder.file("keys", keys).display())
+}
+
+#[cfg(not(feature = "psk"))]
+#[test]
+fn pre_shared_keys_that_are_not_built_in_end_the_start() {
+    let folder = Folder::new("no-psk");
+    let file = folder.file("broker.conf", with_keys(&folder, "me:c0ffee\n"));
+    let output = Command::new(program::BROKER).args(["-p", "0", "-c"]).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.ends_with("Error: pre-shared key: not built into this version\n"), "{error}");
+}
+
+/// Publishes with a pre-shared key; whether that worked, and the standard error.
+#[cfg(feature = "psk")]
+fn publish_with_key(broker: &Program, identity: &str, key: &str, arguments: &[&str]) -> (bool, String) {
+    let port = broker.port().to_string();
+    let fixed = ["pub", "-h", "127.0.0.1", "-p", &port, "-t", "t", "-m", "x", "-q", "1"];
+    let output = culex(&[&fixed[..], &["--psk-identity", identity, "--psk", key], arguments].concat());
+    (output.status.success(), text(&output.stderr))
+}
+
+#[cfg(feature = "psk")]
+#[test]
+fn clients_prove_that_they_know_a_key() {
+    let folder = Folder::new("psk");
+    let options = with_keys(&folder, "# whose is which\nme: c0ffee\r\n\nzero:00C0FFEE\n");
+    let mut broker = Program::configured(&folder, &options);
+    let good = (true, String::new());
+    assert_eq!(publish_with_key(&broker, "me", "c0ffee", &[]), good);
+    assert_eq!(publish_with_key(&broker, "zero", "00c0ffee", &[]), good);
+    assert_eq!(publish_with_key(&broker, "me", "c0ffee", &["--ciphers", "PSK-AES128-GCM-SHA256"]), good);
+    // Who is unknown and who has a wrong key hear the same.
+    let wrong_key = publish_with_key(&broker, "me", "c0ffef", &[]);
+    broker.wait_for("Client <unknown> [127.0.0.1:");
+    let unknown = publish_with_key(&broker, "nobody", "c0ffee", &[]);
+    assert!(!wrong_key.0);
+    assert_eq!(wrong_key, unknown);
+    // Without a key there is nothing to agree on, and bytes that are no TLS end the connection.
+    assert!(
+        !culex(&["pub", "-p", &broker.port().to_string(), "--tls-use-os-certs", "-t", "t", "-m", "x"])
+            .status
+            .success()
+    );
+    let mut plain = broker.open();
+    plain.write_all(&connect_packet("plain", None)).unwrap();
+    let mut rest = Vec::new();
+    let _ = plain.read_to_end(&mut rest);
+    assert_ne!(rest.first(), Some(&0x20));
+
+    // Other keys hold after SIGHUP; ones that cannot be read change nothing.
+    folder.file("keys", "me:c0ffef\n");
+    broker.signal(libc::SIGHUP);
+    broker.wait_for("Reloading config.");
+    while publish_with_key(&broker, "me", "c0ffee", &[]).0 {}
+    assert_eq!(publish_with_key(&broker, "me", "c0ffef", &[]), good);
+    folder.file("keys", "me:c0ffee\nme\n");
+    broker.signal(libc::SIGHUP);
+    broker.wait_for("keys:2: a line has no ':'");
+    assert_eq!(publish_with_key(&broker, "me", "c0ffef", &[]), good);
+}
+
+#[cfg(feature = "psk")]
+#[test]
+fn the_identity_of_a_key_names_the_user() {
+    let folder = Folder::new("psk-identity");
+    let options = with_keys(&folder, "device 7:c0ffee\n");
+    let options = format!("allow_anonymous false\n{options}use_identity_as_username true\n");
+    let mut broker = Program::configured(&folder, &options);
+    assert_eq!(publish_with_key(&broker, "device 7", "c0ffee", &[]), (true, String::new()));
+    assert!(broker.wait_for("New client connected").contains("u'device 7'"), "{}", broker.seen);
+}
+
+#[cfg(feature = "psk")]
+#[test]
+fn keys_that_cannot_be_used_end_the_start() {
+    let folder = Folder::new("wrong-psk");
+    let cases = [
+        (with_keys(&folder, "me:c0ffeg\n"), "keys:1: the key is not hexadecimal"),
+        ("use_psk true\npsk_file /nonexistent/keys\n".to_owned(), "/nonexistent/keys: No such file"),
+        (format!("{}ciphers NO\n", with_keys(&folder, "me:c0ffee\n")), "pre-shared key: "),
+        (
+            format!(
+                "use_psk true\npsk_file {}\npsk_hint {}\n",
+                folder.file("k", "a:01").display(),
+                "x".repeat(257)
+            ),
+            "the hint is too long",
+        ),
+    ];
+    for (configuration, sentence) in cases {
+        let is_wrong = sentence.starts_with("keys:");
+        folder.file("keys", if is_wrong { "me:c0ffeg\n" } else { "me:c0ffee\n" });
+        let file = folder.file("broker.conf", &configuration);
+        for flags in [&["--test-config", "-c"][..], &["-p", "0", "-c"]] {
+            let output = Command::new(program::BROKER).args(flags).arg(&file).output().unwrap();
+            let error = text(&output.stderr);
+            assert!(matches!(output.status.code(), Some(1 | 3)), "{configuration}");
+            assert!(error.contains(sentence), "{configuration}: {error}");
+        }
+    }
+}
+
 #[test]
 fn secrets_can_be_logged_for_those_who_look_at_packets() {
     let folder = Folder::new("keylog");

@@ -318,3 +318,20 @@ fn a_pre_shared_key_is_enough_for_both_sides() {
         assert_eq!(got, (Some(status), complaint.to_owned()), "{line}");
     }
 }
+
+#[cfg(feature = "psk")]
+#[test]
+fn debians_clients_prove_their_keys_to_our_broker() {
+    if program("mosquitto_pub").is_none() {
+        return;
+    }
+    let certificates = Certificates::new();
+    std::fs::write(certificates.path("keys"), "me:c0ffee\nzero:00c0ffee\n").unwrap();
+    let options = format!("psk_hint hint\npsk_file {}\n", certificates.path("keys").display());
+    let ours = Broker::ours_with(&options);
+    let publish = |line: &str| publish("mosquitto", ours.port, &certificates.words(line)).0;
+    assert_eq!(publish("-h localhost --psk c0ffee --psk-identity me"), Some(0));
+    assert_eq!(publish("-h localhost --psk 00C0FFEE --psk-identity zero"), Some(0));
+    assert_ne!(publish("-h localhost --psk c0ffee --psk-identity zero"), Some(0));
+    assert_ne!(publish("-h localhost --psk c0ffee --psk-identity nobody"), Some(0));
+}

@@ -24,6 +24,7 @@ pub(super) struct Admission {
     pub(super) allow_zero_length_clientid: Option<bool>,
     pub(super) auto_id_prefix: Option<Text>,
     pub(super) users: UserFiles,
+    pub(super) psk_file: Option<PathBuf>,
 }
 
 /// One listener's section.
@@ -148,7 +149,11 @@ impl Draft {
             let is_defined = section.address.is_some();
             let address = section.address.unwrap_or(ListenAddress::Loopback { port: DEFAULT_PORT });
             let mut plan = ListenPlan { nodelay, ..ListenPlan::plain(address) };
-            let finished = section.transport.finish(&mut plan, self.broker.packet_bytes_max());
+            let finished = section.transport.finish(
+                &mut plan,
+                self.broker.packet_bytes_max(),
+                admission.psk_file.as_deref(),
+            );
             let Place { file, line } = section.transport_at;
             finished.map_err(|fault| ConfigurationError::Line { file, line, fault })?;
             if is_defined {

@@ -29,7 +29,7 @@ const OBSOLETE: [&str; 7] = [
 const WITHOUT_EFFECT: [&str; 3] = ["autosave_interval", "autosave_on_changes", "log_facility"];
 
 /// Known to mosquitto, and not here. To ignore them would be dangerous or misleading.
-const UNSUPPORTED: [&str; 39] = [
+const UNSUPPORTED: [&str; 37] = [
     "address",
     "addresses",
     "allow_pki_tls",
@@ -58,8 +58,6 @@ const UNSUPPORTED: [&str; 39] = [
     "plugin",
     "plugin_load",
     "plugin_use",
-    "psk_file",
-    "psk_hint",
     "remote_clientid",
     "remote_password",
     "remote_username",
@@ -104,7 +102,7 @@ const SIZE: i64 = i64::MAX;
 
 // tidy: generated table
 /// The options that work, each with what it does.
-const OPTIONS: [(&str, Apply); 52] = [
+const OPTIONS: [(&str, Apply); 53] = [
     ("accept_protocol_versions", accept_protocol_versions),
     ("acl_file", |d, s| set(&mut d.admission().users.acl_file, path(s))),
     ("allow_anonymous", |d, s| set(&mut d.admission().allow_anonymous, s.flag().map(Some))),
@@ -153,6 +151,7 @@ const OPTIONS: [(&str, Apply); 52] = [
     }),
     ("pid_file", |d, s| set(&mut d.pid_file, s.text().map(|text| Some(PathBuf::from(text))))),
     ("port", port),
+    ("psk_file", |d, s| set(&mut d.admission().psk_file, path(s))),
     ("queue_qos0_messages", |d, s| set(&mut d.broker.queue_qos0_messages, s.flag())),
     ("reason_strings", |d, s| set(&mut d.broker.reason_strings, s.flag())),
     ("response_information", |d, s| set(&mut d.broker.response_information, s.packet_text().map(Some))),

@@ -91,6 +91,14 @@ fn a_wrong_line_is_named_with_its_number_and_one_sentence() {
             "certfile c\nkeyfile k\nuse_identity_as_username true",
             "use_identity_as_username and use_subject_as_username need require_certificate true.",
         ),
+        ("psk_hint", "Empty psk_hint value in configuration."),
+        ("psk_file", "Empty psk_file value in configuration."),
+        ("use_psk maybe", "Invalid use_psk value (maybe)."),
+        ("listener 1884\nuse_psk true", "A listener with pre-shared keys needs psk_file."),
+        (
+            "psk_file p\nlistener 1884\ncertfile c\nkeyfile k\npsk_hint h",
+            "A listener has either a certificate or pre-shared keys: give each a listener of its own.",
+        ),
         ("allow_anonymous yes", "Invalid allow_anonymous value (yes)."),
         ("auto_id_prefix", "Empty auto_id_prefix value in configuration."),
         ("password_file", "Empty password_file value in configuration."),
@@ -239,6 +247,28 @@ fn each_listener_has_its_transport() {
 }
 
 #[test]
+fn pre_shared_keys_belong_to_all_listeners_or_to_their_own() {
+    let keys = |file: &str, hint: Option<&str>| {
+        let hint = hint.map(str::to_owned);
+        Some(TlsServerSettings::new(ServerIdentity::PreSharedKeys { file: file.into(), hint }))
+    };
+    let common = read("psk_file p\nlistener 1884\npsk_hint some where\nlistener 1885\n").unwrap();
+    assert_eq!(common.listeners[0].tls, keys("p", Some("some where")));
+    assert_eq!(common.listeners[1].tls, None);
+    let text = "per_listener_settings true\nlistener 1884\nuse_psk true\npsk_file p\nlistener 1885\npsk_hint h\n\
+                psk_file q\nciphers PSK-AES128-GCM-SHA256\nuse_identity_as_username true\ntls_version tlsv1.3\n";
+    let own = read(text).unwrap();
+    assert_eq!(own.listeners[0].tls, keys("p", None));
+    let second = TlsServerSettings {
+        ciphers: Some("PSK-AES128-GCM-SHA256".to_owned()),
+        identity_as_user_name: Some(Identity::CommonName),
+        requires_tls13: true,
+        ..keys("q", Some("h")).unwrap()
+    };
+    assert_eq!(own.listeners[1].tls, Some(second));
+}
+
+#[test]
 fn anonymous_clients_are_let_in_unless_a_listener_is_defined() {
     let allows = |text: &str| read(text).unwrap().broker.listeners[0].allow_anonymous;
     assert!(allows(""));
@@ -312,7 +342,7 @@ fn every_option_that_scripts_may_use_is_known() {
         use_identity_as_username true\nuse_subject_as_username true\ndisable_client_cert_date_checks true\n\
         enable_proxy_protocol 1\nretry_interval 1\npacket_buffer_size 1\nstore_clean_interval 1\n\
         upgrade_interval 1\nautosave_on_changes_interval 1\nwebsockets_log_level 1\nlistener 1885\n\
-        reason_strings true\nresponse_information x\n";
+        reason_strings true\nresponse_information x\npsk_file x\nuse_psk true\npsk_hint x\n";
     read(options).unwrap();
     assert!(read(&format!("per_listener_settings true\n{options}")).is_ok());
     // One that takes a value takes none without.

@@ -6,7 +6,7 @@ use super::value::{ConfigurationFault, Setting};
 use crate::net::server::{AddressFamily, ListenPlan, ProxyProtocol};
 use crate::net::tls::{Identity, ServerIdentity, TlsServerSettings};
 use crate::net::websocket::WebSocketPlan;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 type Result<T = ()> = std::result::Result<T, ConfigurationFault>;
 
@@ -31,25 +31,56 @@ pub(super) struct Transport {
     proxy_protocol: Option<ProxyProtocol>,
     family: Option<AddressFamily>,
     interface: Option<String>,
+    psk_hint: Option<String>,
+    uses_psk: bool,
 }
 
 impl Transport {
-    /// Adds what was read to `plan`; `packet_bytes_max` is the longest packet that is accepted.
+    /// Adds what was read to `plan`; `packet_bytes_max` is the longest packet that is accepted, `psk_file` holds for this
+    /// listener.
     ///
     /// # Errors
     ///
     /// Options that make no sense without each other.
-    pub(super) fn finish(&self, plan: &mut ListenPlan, packet_bytes_max: u32) -> Result {
+    pub(super) fn finish(
+        &self,
+        plan: &mut ListenPlan,
+        packet_bytes_max: u32,
+        psk_file: Option<&Path>,
+    ) -> Result {
         plan.proxy_protocol = self.proxy_protocol;
         plan.family = self.family;
         plan.interface.clone_from(&self.interface);
-        plan.tls = self.tls()?;
+        plan.tls = if self.asks_for_psk() { self.psk(psk_file)? } else { self.tls()? };
         plan.websocket = self.is_websocket.then(|| WebSocketPlan {
             origins: self.origins.clone(),
             header_bytes_max: self.header_bytes_max,
             ..WebSocketPlan::for_packets(packet_bytes_max)
         });
         Ok(())
+    }
+
+    const fn asks_for_psk(&self) -> bool {
+        self.uses_psk || self.psk_hint.is_some()
+    }
+
+    fn psk(&self, psk_file: Option<&Path>) -> Result<Option<TlsServerSettings>> {
+        if self.certificate.is_some() || self.key.is_some() || self.requires_certificate {
+            return Err(ConfigurationFault::Order(
+                "A listener has either a certificate or pre-shared keys: give each a listener of its own.",
+            ));
+        }
+        let file = psk_file
+            .ok_or(ConfigurationFault::Order("A listener with pre-shared keys needs psk_file."))?
+            .to_owned();
+        let identity = ServerIdentity::PreSharedKeys { file, hint: self.psk_hint.clone() };
+        Ok(Some(TlsServerSettings {
+            identity_as_user_name: self.is_identity_user_name.then_some(Identity::CommonName),
+            requires_tls13: self.requires_tls13,
+            ciphers: self.ciphers.clone(),
+            ciphers_tls13: self.ciphers_tls13.clone(),
+            ..TlsServerSettings::new(identity)
+        }))
     }
 
     fn tls(&self) -> Result<Option<TlsServerSettings>> {
@@ -96,7 +127,7 @@ impl Transport {
 }
 
 /// The options, each with what it does.
-pub(super) const OPTIONS: [(&str, Apply); 20] = [
+pub(super) const OPTIONS: [(&str, Apply); 22] = [
     ("bind_interface", |d, s| set(&mut d.transport().interface, s.text().map(|text| Some(text.to_owned())))),
     ("cafile", |d, s| set(&mut d.transport().ca_file, path(s))),
     ("capath", |d, s| set(&mut d.transport().ca_path, path(s))),
@@ -111,11 +142,13 @@ pub(super) const OPTIONS: [(&str, Apply); 20] = [
     ("enable_proxy_protocol", enable_proxy_protocol),
     ("keyfile", |d, s| set(&mut d.transport().key, path(s))),
     ("protocol", protocol),
+    ("psk_hint", |d, s| set(&mut d.transport().psk_hint, s.text().map(|text| Some(text.to_owned())))),
     ("require_certificate", |d, s| set(&mut d.transport().requires_certificate, s.flag())),
     ("socket_domain", socket_domain),
     ("tls_keyform", tls_keyform),
     ("tls_version", tls_version),
     ("use_identity_as_username", |d, s| set(&mut d.transport().is_identity_user_name, s.flag())),
+    ("use_psk", |d, s| set(&mut d.transport().uses_psk, s.flag())),
     ("use_subject_as_username", |d, s| set(&mut d.transport().is_subject_user_name, s.flag())),
     ("websockets_headers_size", |d, s| set(&mut d.transport().header_bytes_max, s.number(0..=65_535))),
     ("websockets_origin", |d, s| {

@@ -159,7 +159,7 @@ async fn climb_over<S: Transport + 'static>(
     #[cfg(feature = "tls")]
     if let Some(tls) = &layers.tls {
         let (stream, identity) = tls.accept(socket).await?;
-        let layered = |stream| Stream::Layered(Layered::new(Box::new(stream)));
+        let layered = |stream| Stream::Layered(Layered::new(stream));
         return Ok((upgrade(stream, layered, peer, layers).await?, identity));
     }
     Ok((upgrade(socket, plain, peer, layers).await?, None))

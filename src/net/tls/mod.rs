@@ -6,6 +6,8 @@ mod ephemeral;
 mod keys;
 #[cfg(feature = "psk")]
 mod psk;
+#[cfg(feature = "psk")]
+mod psk_server;
 mod server;
 mod verify;
 
@@ -116,6 +118,16 @@ pub enum TlsError {
     /// A pre-shared key that cannot be used, or that the server did not take.
     #[error("pre-shared key: {0}")]
     Psk(String),
+    /// A line of a file of pre-shared keys that cannot be used.
+    #[error("{}:{line}: {fault}", path.display())]
+    KeyLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// The connection ended before there was an agreement; the server may not speak TLS at all.
     #[error("the server ended the TLS handshake: {0}")]
     Handshake(io::Error),

@@ -11,23 +11,30 @@ use std::pin::Pin;
 use tokio_openssl::SslStream;
 
 /// The suites that are offered unless the user names others: both sides must prove that they know the key.
-const CIPHERS: &str = "PSK:!kRSAPSK:!eNULL";
+pub(super) const CIPHERS: &str = "PSK:!kRSAPSK:!eNULL";
 
-impl PreSharedKey {
-    /// The key's bytes as mosquitto reads them, as a big number behind its leading `00` pairs; `None` for what is not
-    /// hexadecimal.
-    fn bytes(&self) -> Option<Vec<u8>> {
-        let zeros = self.key.as_bytes().chunks(2).take_while(|pair| *pair == b"00").count();
-        let digits = self.key.trim_start_matches('0');
-        let padded = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
-        let pairs = padded.as_bytes().chunks(2);
-        let number = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-        std::iter::repeat_n(Some(0), zeros).chain(number).collect()
-    }
+/// A key's bytes as mosquitto reads its digits, as a big number behind its leading `00` pairs; `None` for what is not
+/// hexadecimal.
+pub(super) fn key_bytes(key: &str) -> Option<Vec<u8>> {
+    let zeros = key.as_bytes().chunks(2).take_while(|pair| *pair == b"00").count();
+    let digits = key.trim_start_matches('0');
+    let padded = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+    let pairs = padded.as_bytes().chunks(2);
+    let number = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    std::iter::repeat_n(Some(0), zeros).chain(number).collect()
 }
 
-fn refused(error: &dyn std::fmt::Display) -> TlsError {
+pub(super) fn refused(error: &dyn std::fmt::Display) -> TlsError {
     TlsError::Psk(error.to_string())
+}
+
+/// Why a handshake failed, without the place in OpenSSL's sources.
+pub(super) fn reason(error: &openssl::ssl::Error) -> TlsError {
+    let last = error.ssl_error().and_then(|stack| stack.errors().last());
+    match last.and_then(openssl::error::Error::reason) {
+        Some(reason) => refused(&reason),
+        None => refused(error),
+    }
 }
 
 /// What shakes hands with the key of `settings`.
@@ -38,7 +45,7 @@ pub(super) fn context(psk: &PreSharedKey, settings: &TlsSettings) -> Result<SslC
 }
 
 fn build(psk: &PreSharedKey, settings: &TlsSettings) -> Result<Option<SslContext>, ErrorStack> {
-    let Some(key) = psk.bytes() else { return Ok(None) };
+    let Some(key) = key_bytes(&psk.key) else { return Ok(None) };
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     let lowest = if settings.requires_tls13 { SslVersion::TLS1_3 } else { SslVersion::TLS1_2 };
     builder.set_min_proto_version(Some(lowest))?;
@@ -88,7 +95,7 @@ pub(super) async fn connect<S: Transport + 'static>(
     let mut stream = SslStream::new(ssl, stream).map_err(|error| failed(&error))?;
     match Pin::new(&mut stream).connect().await {
         Ok(()) => Ok(Box::new(stream)),
-        Err(error) if error.ssl_error().is_some() => Err(failed(&error)),
+        Err(error) if error.ssl_error().is_some() => Err(io::Error::other(reason(&error))),
         Err(error) => {
             let error =
                 error.into_io_error().map(TlsError::Handshake).unwrap_or_else(|error| refused(&error));
@@ -103,11 +110,10 @@ mod tests {
 
     #[test]
     fn a_key_is_a_number_behind_pairs_of_zeros() {
-        let bytes = |key: &str| PreSharedKey { identity: String::new(), key: key.to_owned() }.bytes();
-        assert_eq!(bytes("0000ff01"), Some(vec![0, 0, 0xff, 0x01]));
-        assert_eq!(bytes("f01"), Some(vec![0x0f, 0x01]));
-        assert_eq!(bytes("0"), Some(vec![]));
-        assert_eq!(bytes("xy"), None);
+        assert_eq!(key_bytes("0000ff01"), Some(vec![0, 0, 0xff, 0x01]));
+        assert_eq!(key_bytes("f01"), Some(vec![0x0f, 0x01]));
+        assert_eq!(key_bytes("0"), Some(vec![]));
+        assert_eq!(key_bytes("xy"), None);
     }
 
     #[test]

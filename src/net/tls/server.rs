@@ -1,6 +1,9 @@
 //! TLS for listeners.
 
+#[cfg(feature = "psk")]
+use super::psk_server::PskAcceptor;
 use super::{KeyLogFile, TlsError, authorities, ciphers, clients::ClientVerifier, keys};
+use crate::net::Transport;
 use crate::packet::Text;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -9,9 +12,12 @@ use rustls::{
     server::NoServerSessionStorage,
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use std::{fmt, io, path::PathBuf, sync::Arc};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio_rustls::TlsAcceptor;
 use x509_cert::{Certificate, der::Decode};
 
 /// Who the server is.
@@ -31,6 +37,13 @@ pub enum ServerIdentity {
         /// Its private key, PKCS#8 DER.
         key: Vec<u8>,
     },
+    /// Whoever knows the keys of its clients; needs the feature `psk`.
+    PreSharedKeys {
+        /// Lines of `IDENTITY:KEY`, the key in hexadecimal digits.
+        file: PathBuf,
+        /// Tells clients which of their keys is meant.
+        hint: Option<String>,
+    },
 }
 
 impl fmt::Debug for ServerIdentity {
@@ -41,11 +54,14 @@ impl fmt::Debug for ServerIdentity {
                 f.debug_struct("Files").field("certificate", certificate).field("key", key).finish()
             }
             Self::Memory { .. } => f.write_str("Memory"),
+            Self::PreSharedKeys { file, hint } => {
+                f.debug_struct("PreSharedKeys").field("file", file).field("hint", hint).finish()
+            }
         }
     }
 }
 
-/// What of a client's certificate becomes its User Name.
+/// What of a client's certificate becomes its User Name; the identity of a pre-shared key does so with either.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Identity {
     /// The Common Name (`use_identity_as_username`).
@@ -104,8 +120,15 @@ impl TlsServerSettings {
 /// Accepts TLS connections; cheap to clone.
 #[derive(Clone)]
 pub struct TlsServer {
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     identity_as_user_name: Option<Identity>,
+}
+
+#[derive(Clone)]
+enum Acceptor {
+    Certificates(TlsAcceptor),
+    #[cfg(feature = "psk")]
+    PreSharedKeys(PskAcceptor),
 }
 
 impl fmt::Debug for TlsServer {
@@ -121,6 +144,9 @@ impl TlsServer {
     ///
     /// Every [`TlsError`].
     pub fn new(settings: &TlsServerSettings) -> Result<Self, TlsError> {
+        if let ServerIdentity::PreSharedKeys { file, hint } = &settings.identity {
+            return Self::with_keys(file, hint.as_deref(), settings);
+        }
         let mut provider = rustls::crypto::ring::default_provider();
         if let Some(list) = &settings.ciphers {
             provider.cipher_suites = ciphers::choose(list, &provider.cipher_suites)
@@ -161,30 +187,55 @@ impl TlsServer {
             config.key_log = Arc::new(KeyLogFile { path: path.clone() });
         }
         Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: Acceptor::Certificates(TlsAcceptor::from(Arc::new(config))),
             identity_as_user_name: settings.identity_as_user_name,
         }
     }
 
-    /// Shakes hands over `stream`; also tells the User Name that the client's certificate stands for, if it does.
+    #[cfg(feature = "psk")]
+    fn with_keys(file: &Path, hint: Option<&str>, settings: &TlsServerSettings) -> Result<Self, TlsError> {
+        let acceptor = Acceptor::PreSharedKeys(PskAcceptor::new(file, hint, settings)?);
+        Ok(Self { acceptor, identity_as_user_name: settings.identity_as_user_name })
+    }
+
+    #[cfg(not(feature = "psk"))]
+    fn with_keys(_file: &Path, _hint: Option<&str>, _settings: &TlsServerSettings) -> Result<Self, TlsError> {
+        Err(TlsError::Psk("not built into this version".to_owned()))
+    }
+
+    /// Shakes hands over `stream`; also tells the User Name that the client's certificate or identity stands for, if it
+    /// does.
     ///
     /// # Errors
     ///
-    /// Whatever the stream returns, and [`io::ErrorKind::InvalidData`] with a [`rustls::Error`] inside for a failed
-    /// handshake (the alert has been sent then), or when the certificate has no name that could be used.
-    pub async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Option<Text>)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let stream = self.acceptor.accept(stream).await?;
-        let Some(identity) = self.identity_as_user_name else {
-            return Ok((stream, None));
+    /// Whatever the stream returns; [`io::ErrorKind::InvalidData`] with a [`rustls::Error`] inside, or an error with a
+    /// [`TlsError`] inside, for a failed handshake (the alert has been sent then), or when there is no name that could be
+    /// used.
+    pub async fn accept<S: Transport + 'static>(
+        &self,
+        stream: S,
+    ) -> io::Result<(Box<dyn Transport>, Option<Text>)> {
+        let no_name = || {
+            let fault = "neither certificate nor identity of the client is a usable name";
+            io::Error::new(io::ErrorKind::InvalidData, fault)
         };
-        let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let user_name = leaf.and_then(|leaf| user_name_of(leaf, identity)).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "the client's certificate has no usable name")
-        })?;
-        Ok((stream, Some(user_name)))
+        match &self.acceptor {
+            Acceptor::Certificates(acceptor) => {
+                let stream = acceptor.accept(stream).await?;
+                let Some(identity) = self.identity_as_user_name else {
+                    return Ok((Box::new(stream), None));
+                };
+                let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let user_name = leaf.and_then(|leaf| user_name_of(leaf, identity)).ok_or_else(no_name)?;
+                Ok((Box::new(stream), Some(user_name)))
+            }
+            #[cfg(feature = "psk")]
+            Acceptor::PreSharedKeys(acceptor) => match acceptor.accept(stream).await? {
+                (stream, _) if self.identity_as_user_name.is_none() => Ok((stream, None)),
+                (stream, Some(identity)) => Ok((stream, Some(identity))),
+                (_, None) => Err(no_name()),
+            },
+        }
     }
 }
 
@@ -209,5 +260,6 @@ fn certified_key(identity: &ServerIdentity) -> Result<CertifiedKey, TlsError> {
             let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.clone().into()))?;
             Ok(CertifiedKey::new(chain, key))
         }
+        ServerIdentity::PreSharedKeys { file, .. } => Err(TlsError::NoCertificate { path: file.clone() }),
     }
 }
