@@ -90,11 +90,17 @@ impl Broker {
                 self.publish_value(topic, &now.to_string());
             }
         }
-        self.publish_loads(&counted, &before, elapsed);
+        self.publish_loads(&counted, &before, elapsed, is_first);
         self.start_sys();
     }
 
-    fn publish_loads(&mut self, counted: &Statistics, before: &Statistics, elapsed: Duration) {
+    fn publish_loads(
+        &mut self,
+        counted: &Statistics,
+        before: &Statistics,
+        elapsed: Duration,
+        is_first: bool,
+    ) {
         let minutes = elapsed.as_secs_f64() / 60.0;
         if minutes <= 0.0 {
             return;
@@ -108,7 +114,7 @@ impl Broker {
                 let updated = rate + weight * (*average - rate);
                 let has_changed = format!("{updated:.2}") != format!("{:.2}", *average);
                 *average = updated;
-                if has_changed {
+                if is_first || has_changed {
                     self.publish_value(&format!("load/{topic}/{name}"), &format!("{updated:.2}"));
                 }
             }

@@ -121,3 +121,45 @@ fn a_refused_subscription_brings_nothing_not_even_retained_messages() {
         client.vanish();
     }
 }
+
+/// Allows what its flag says to be published, and everything to be read.
+#[derive(Debug)]
+struct Publishing(bool);
+
+impl Authorizer for Publishing {
+    fn publish(&self, _: Client<'_>, _: &str, _: Qos, _: bool) -> bool {
+        self.0
+    }
+
+    fn subscribe(&self, _: Client<'_>, _: &str, _: Qos) -> bool {
+        true
+    }
+
+    fn deliver(&self, _: Client<'_>, _: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn check_retain_source_holds_back_what_its_publisher_may_not_publish_any_more() {
+    for is_checked in [true, false] {
+        let authorizer = |allows| Some(Arc::new(Publishing(allows)) as Arc<dyn Authorizer>);
+        let lab = Lab::with(|config| {
+            config.check_retain_source = is_checked;
+            config.authorizer = authorizer(true);
+        });
+        lab.v5("publisher").publish(&publish(V5, "t", "x").qos(1, 1).retain());
+        lab.pure_server(|pure| {
+            let config =
+                culex::broker::Config { authorizer: authorizer(false), ..pure.broker.config().clone() };
+            let now = pure.now;
+            pure.broker.reconfigure(now, config);
+        });
+        let late = lab.v5("late");
+        late.subscribe("t", 0);
+        if !is_checked {
+            assert!(late.receive_publish().retain);
+        }
+        late.expect_nothing();
+    }
+}

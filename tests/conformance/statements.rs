@@ -1,5 +1,5 @@
 //! `statements.txt` and `statements-3.1.1.txt`, every numbered normative statement of MQTT 5 and 3.1.1: the tests that keep it,
-//! or why no test can.
+//! or why no test can; and `traps.txt`, what must not happen to a broker, with the tests that keep ours from it.
 //!
 //! A line is `[MQTT-x.y.z-n] FILE::TEST, FILE::TEST` or `[MQTT-x.y.z-n] - why`. FILE is `NAME` for a file beside this one
 //! and `/PATH` from the root of the project.
@@ -76,15 +76,31 @@ fn every_statement_has_a_test_or_a_reason() {
     for (table, _) in TABLES {
         for (number, rest) in statements(table) {
             assert!(rest.len() > "- ".len(), "{number} of {table}");
-            for (file, test) in tests(&rest) {
-                let path = match file.strip_prefix('/') {
-                    Some(path) => root().join(path),
-                    None => folder().join(format!("{file}.rs")),
-                };
-                let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{number}: no file {file}"));
-                assert!(text.contains(&format!("fn {test}(")), "{number}: no test {test} in {file}");
-            }
+            tests(&rest).into_iter().for_each(|(file, test)| assert_exists(&number, file, test));
         }
+    }
+}
+
+/// The test is there, and not taken out of the run.
+fn assert_exists(what: &str, file: &str, test: &str) {
+    let path = match file.strip_prefix('/') {
+        Some(path) => root().join(path),
+        None => folder().join(format!("{file}.rs")),
+    };
+    let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{what}: no file {file}"));
+    let at = text.find(&format!("fn {test}(")).unwrap_or_else(|| panic!("{what}: no test {test} in {file}"));
+    let attributes = text[..at].rsplit("\n\n").next().unwrap_or_default();
+    assert!(!attributes.contains("#[ignore"), "{what}: {test} in {file} is not run");
+}
+
+#[test]
+fn every_trap_has_its_test() {
+    let text = fs::read_to_string(folder().join("traps.txt")).unwrap();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (trap, rest) = line.split_once(" | ").unwrap_or_else(|| panic!("no test: {line}"));
+        let named = tests(rest);
+        assert!(!named.is_empty(), "{trap}");
+        named.into_iter().for_each(|(file, test)| assert_exists(trap, file, test));
     }
 }
 

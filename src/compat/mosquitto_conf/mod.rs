@@ -23,6 +23,9 @@ use value::Setting;
 /// How deeply `include_dir` may nest; a folder that includes itself ends here.
 const INCLUDES_MAX: usize = 16;
 
+/// Reads the files of a folder.
+const INCLUDE_OPTION: &str = "include_dir";
+
 /// What a configuration says, in the words of those who act on it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -108,6 +111,11 @@ impl Settings {
     }
 }
 
+/// The name of every option that is understood, those without effect too; in no order.
+pub fn option_names() -> impl Iterator<Item = &'static str> {
+    options::names().chain([INCLUDE_OPTION])
+}
+
 fn read_into(draft: &mut Draft, file: &Path, depth: usize) -> Result<(), ConfigurationError> {
     let text = fs::read(file).map_err(|_| ConfigurationError::Unreadable(file.to_owned()))?;
     for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
@@ -123,7 +131,7 @@ fn read_into(draft: &mut Draft, file: &Path, depth: usize) -> Result<(), Configu
         let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
         let setting = Setting { name, value: value.trim_start_matches([' ', '\t']) };
         draft.at = Place { file: file.to_owned(), line };
-        if name == "include_dir" {
+        if name == INCLUDE_OPTION {
             for included in included_files(setting, depth).map_err(at)? {
                 read_into(draft, &included, depth + 1)?;
             }

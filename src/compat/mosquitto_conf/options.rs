@@ -69,6 +69,12 @@ const UNSUPPORTED: [&str; 37] = [
     "try_private",
 ];
 
+/// The names of all options that are understood, in no order.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let work = OPTIONS.iter().chain(&transport::OPTIONS).map(|(name, _)| *name);
+    work.chain(WITHOUT_EFFECT).chain(OBSOLETE)
+}
+
 /// Applies one line.
 pub(super) fn apply(draft: &mut Draft, setting: Setting<'_>) -> Result {
     let name = setting.name;

@@ -223,7 +223,7 @@ fn bind(plan: &ListenPlan) -> io::Result<Vec<ListenSocket>> {
     let interface = plan.interface.as_deref();
     match &plan.address {
         ListenAddress::Unix(path) => Ok(vec![bind_unix(path)?]),
-        ListenAddress::Loopback { port } => bind_loopback(*port, interface),
+        ListenAddress::Loopback { port } => bind_loopback(*port, plan.family, interface),
         ListenAddress::Tcp { host: None, port } => {
             let v4 = || Ok(vec![bind_tcp((Ipv4Addr::UNSPECIFIED, *port).into(), false, interface)?]);
             if plan.family == Some(AddressFamily::V4) {
@@ -255,11 +255,23 @@ fn bind(plan: &ListenPlan) -> io::Result<Vec<ListenSocket>> {
     }
 }
 
-fn bind_loopback(port: u16, interface: Option<&str>) -> io::Result<Vec<ListenSocket>> {
+fn bind_loopback(
+    port: u16,
+    family: Option<AddressFamily>,
+    interface: Option<&str>,
+) -> io::Result<Vec<ListenSocket>> {
+    let v4: SocketAddr = (Ipv4Addr::LOCALHOST, port).into();
+    match family {
+        None => {}
+        Some(AddressFamily::V4) => return Ok(vec![bind_tcp(v4, true, interface)?]),
+        Some(AddressFamily::V6) => {
+            return Ok(vec![bind_tcp((Ipv6Addr::LOCALHOST, port).into(), true, interface)?]);
+        }
+    }
     let mut result = Err(io::ErrorKind::AddrInUse.into());
     // A free port of one family may be taken in the other.
     for _ in 0..if port == 0 { FREE_PORT_TRIES_MAX } else { 1 } {
-        let first = bind_tcp((Ipv4Addr::LOCALHOST, port).into(), true, interface)?;
+        let first = bind_tcp(v4, true, interface)?;
         let bound_port = first.local_address().map_or(port, |address| address.port());
         match bind_tcp((Ipv6Addr::LOCALHOST, bound_port).into(), true, interface) {
             Ok(second) => return Ok(vec![first, second]),
@@ -315,6 +327,35 @@ mod tests {
         assert!(addresses.iter().all(|(plan, address)| *plan == 0 && address.ip().is_loopback()));
         assert!(addresses.iter().all(|(_, address)| address.port() == addresses[0].1.port()));
         assert_ne!(addresses[0].1.port(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_family_of_addresses_can_be_left_out() {
+        for (family, is_v4) in [(AddressFamily::V4, true), (AddressFamily::V6, false)] {
+            for address in [ListenAddress::Loopback { port: 0 }, ListenAddress::Tcp { host: None, port: 0 }] {
+                let plan = ListenPlan { family: Some(family), ..plan(address) };
+                let bound = match Listeners::bind(&[plan]) {
+                    Ok(bound) => bound,
+                    // A machine without IPv6.
+                    Err(ListenError::Address { source, .. }) if !is_v4 && has_no_ipv6(&source) => continue,
+                    Err(error) => panic!("{error}"),
+                };
+                assert!(bound.local_addresses().iter().all(|(_, address)| address.is_ipv4() == is_v4));
+            }
+        }
+    }
+
+    /// Nagle's algorithm would hold every other small packet back for 40 ms.
+    #[tokio::test]
+    async fn small_packets_are_sent_at_once_unless_configured_otherwise() {
+        for nodelay in [true, false] {
+            let plan = ListenPlan { nodelay, ..plan(ListenAddress::Loopback { port: 0 }) };
+            let listeners = Listeners::bind(&[plan]).unwrap();
+            let _client = std::net::TcpStream::connect(listeners.local_addresses()[0].1).unwrap();
+            let accepted = std::future::poll_fn(|context| listeners.sockets[0].poll_accept(context)).await;
+            let Ok((Stream::Tcp(stream), _)) = accepted else { panic!("{accepted:?}") };
+            assert_eq!(stream.nodelay().unwrap(), nodelay);
+        }
     }
 
     #[tokio::test]
