@@ -325,7 +325,7 @@ impl Broker {
                 let delivery = restored_delivery(*delivery);
                 match packet_identifier {
                     Some(identifier) => session.in_flight.restore(restored_entry(delivery, identifier)),
-                    None => session.queue.restore(delivery),
+                    None => session.queue.push(delivery),
                 }
             }
             Change::Sent { number, packet_identifier, .. } => {

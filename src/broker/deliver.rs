@@ -161,39 +161,57 @@ impl Broker {
     /// Lets a message wait, or drops it when the bounds are reached.
     #[cold]
     fn enqueue(&mut self, target: &Target, passing: &mut Passing<'_>, qos: Qos, retain: bool) {
+        // Before anything is made for it: a client that has stopped reading must not cost the others.
+        if !self.make_room(target.session, passing.message.payload.len()) {
+            return;
+        }
         let delivery =
             Delivery { message: passing.share(), origin: target.origin.clone(), number: 0, qos, retain };
-        self.enqueue_delivery(target.session, delivery);
+        self.append(target.session, delivery);
     }
 
-    pub(super) fn enqueue_delivery(&mut self, key: SessionKey, mut delivery: Delivery) {
+    pub(super) fn enqueue_delivery(&mut self, key: SessionKey, delivery: Delivery) {
+        if self.make_room(key, delivery.message.bytes()) {
+            self.append(key, delivery);
+        } else {
+            self.record_done(key, delivery.number);
+        }
+    }
+
+    fn append(&mut self, key: SessionKey, mut delivery: Delivery) {
         self.record_queued(key, &mut delivery);
-        let number = delivery.number;
-        let mut expired = Vec::new();
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.queue.push(delivery);
+        }
+    }
+
+    /// Whether a message of so many bytes may wait for this session, perhaps where others have expired; if not, it counts
+    /// as dropped.
+    fn make_room(&mut self, key: SessionKey, bytes: usize) -> bool {
         let mut bounds =
             Bounds { messages_max: self.config.max_queued_messages, bytes_max: self.config.max_queued_bytes };
         if self.is_short_of_memory {
             bounds.messages_max = 1;
         }
+        let now = self.now;
         let Some(session) = self.sessions.get_mut(key) else {
-            return;
+            return false;
         };
-        let is_full = session.queue.push(delivery, bounds, self.now, &mut expired).is_err();
+        if session.queue.has_room(bytes, bounds) {
+            return true;
+        }
+        let expired = session.queue.take_expired(now);
+        let has_room = session.queue.has_room(bytes, bounds);
+        let is_news = !has_room && !std::mem::replace(&mut session.is_dropping, true);
         for number in expired {
             self.statistics.messages_expired += 1;
             self.record_done(key, number);
         }
-        if !is_full {
-            return;
-        }
-        self.record_done(key, number);
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        self.statistics.messages_dropped += 1;
-        if !std::mem::replace(&mut session.is_dropping, true) {
+        self.statistics.messages_dropped += u64::from(!has_room);
+        if is_news {
             self.tell_session(Topics::NOTICES, key, || Fact::MessagesDropped);
         }
+        has_room
     }
 
     /// Sends what the client's window and the bounds allow: first what an earlier connection left, then the queue.

@@ -12,6 +12,8 @@ pub(super) struct Queue {
     bytes: usize,
     /// How many are QoS 0.
     at_most_once: usize,
+    /// Nothing that waits expires before.
+    earliest_deadline: Time,
 }
 
 /// How much may wait; 0 for no limit.
@@ -44,29 +46,33 @@ impl Queue {
         self.at_most_once > 0
     }
 
-    /// Appends `delivery` unless the bounds are reached, even without what has expired by `now`.
-    ///
-    /// The numbers of those are appended to `expired`.
-    pub(super) fn push(
-        &mut self,
-        delivery: Delivery,
-        bounds: Bounds,
-        now: Time,
-        expired: &mut Vec<u64>,
-    ) -> Result<(), Delivery> {
-        let length = delivery.message.bytes();
-        if !bounds.allow(self.len() + 1, self.bytes + length) {
-            let is_expired = |delivery: &&Delivery| delivery.message.is_expired(now);
-            expired.extend(self.deliveries.iter().filter(is_expired).map(|delivery| delivery.number));
-            self.retain(|delivery| !delivery.message.is_expired(now));
-            if !bounds.allow(self.len() + 1, self.bytes + length) {
-                return Err(delivery);
-            }
+    /// Whether `bytes` more may wait.
+    pub(super) fn has_room(&self, bytes: usize, bounds: Bounds) -> bool {
+        bounds.allow(self.len() + 1, self.bytes + bytes)
+    }
+
+    /// Drops what has expired by `now`; the numbers of that in the change log.
+    pub(super) fn take_expired(&mut self, now: Time) -> Vec<u64> {
+        // Asked for every message that a full queue does not take, so it must not look at each that waits.
+        if now < self.earliest_deadline {
+            return Vec::new();
         }
-        self.bytes += length;
+        let is_expired = |delivery: &&Delivery| delivery.message.is_expired(now);
+        let expired = self.deliveries.iter().filter(is_expired).map(|delivery| delivery.number).collect();
+        self.retain(|delivery| !delivery.message.is_expired(now));
+        let deadlines = self.deliveries.iter().map(|delivery| delivery.message.deadline);
+        self.earliest_deadline = deadlines.min().unwrap_or(Time::MAX);
+        expired
+    }
+
+    /// Appends `delivery`.
+    pub(super) fn push(&mut self, delivery: Delivery) {
+        let deadline = delivery.message.deadline;
+        self.earliest_deadline =
+            if self.is_empty() { deadline } else { self.earliest_deadline.min(deadline) };
+        self.bytes += delivery.message.bytes();
         self.at_most_once += usize::from(delivery.qos == Qos::AtMostOnce);
         self.deliveries.push_back(delivery);
-        Ok(())
     }
 
     pub(super) fn front(&self) -> Option<&Delivery> {
@@ -82,7 +88,7 @@ impl Queue {
 
     /// Drops what is not to be kept.
     pub(super) fn retain(&mut self, keep: impl Fn(&Delivery) -> bool) {
-        let Self { deliveries, bytes, at_most_once } = self;
+        let Self { deliveries, bytes, at_most_once, .. } = self;
         deliveries.retain(|delivery| {
             let is_kept = keep(delivery);
             if !is_kept {
@@ -91,12 +97,6 @@ impl Queue {
             }
             is_kept
         });
-    }
-
-    /// Puts back what a store remembers, whatever the bounds are now.
-    pub(super) fn restore(&mut self, delivery: Delivery) {
-        self.bytes += delivery.message.bytes();
-        self.deliveries.push_back(delivery);
     }
 
     /// Takes out the delivery with this number in the change log.
@@ -124,5 +124,43 @@ impl Queue {
         self.bytes = 0;
         self.at_most_once = 0;
         std::mem::take(&mut self.deliveries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::message::Message;
+    use crate::packet::{PropertiesRef, Text};
+    use bytes::Bytes;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn delivery(number: u64, deadline: Time) -> Delivery {
+        let (topic, payload) = (Text::detached("t"), Bytes::from_static(b"x"));
+        let message = Message::new(topic, payload, PropertiesRef::EMPTY, Qos::AtLeastOnce, false, deadline);
+        Delivery { message: Arc::new(message), origin: None, number, qos: Qos::AtLeastOnce, retain: false }
+    }
+
+    #[test]
+    fn what_has_expired_is_found_whatever_came_and_went_meanwhile() {
+        let mut queue = Queue::default();
+        queue.push(delivery(1, at(20)));
+        queue.push(delivery(2, Time::MAX));
+        queue.push(delivery(3, at(10)));
+        assert!(queue.take_expired(at(9)).is_empty());
+        assert_eq!(queue.take_expired(at(10)), [3]);
+        queue.push(delivery(4, at(15)));
+        assert!(queue.take_expired(at(14)).is_empty());
+        assert_eq!(queue.take_expired(at(20)), [1, 4]);
+        assert_eq!(queue.pop().map(|delivery| delivery.number), Some(2));
+        queue.push(delivery(5, at(30)));
+        assert!(queue.take_expired(at(29)).is_empty());
+        assert_eq!(queue.take_expired(at(30)), [5]);
+        assert!(queue.is_empty() && queue.bytes == 0);
     }
 }
