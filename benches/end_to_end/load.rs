@@ -1,10 +1,12 @@
 //! A load on a broker: one publisher, many subscribers, a bound on what is under way, every delivery counted.
 
-use crate::wire::{self, Input};
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use crate::{
+    transport::{Stream, Transport},
+    wire::{self, Input},
+};
+use mio::{Events, Interest, Poll, Token};
 use std::{
-    io::{self, Write},
-    net,
+    io::{self, Read, Write},
     time::{Duration, Instant},
 };
 
@@ -19,10 +21,13 @@ pub(crate) struct Load {
     pub(crate) subscribers: usize,
     pub(crate) messages: u64,
     pub(crate) window: u64,
+    /// Sessions stay when their clients leave, so that a broker that persists has something to persist.
+    pub(crate) is_durable: bool,
+    pub(crate) transport: Transport,
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     input: Input,
     output: Vec<u8>,
     received: u64,
@@ -30,16 +35,24 @@ struct Connection {
 }
 
 /// Opens a connection and waits for its CONNACK.
-pub(crate) fn connect(port: u16, identifier: &str) -> net::TcpStream {
-    let mut stream = net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.write_all(&wire::connect(identifier)).unwrap();
+pub(crate) fn connect(port: u16, identifier: &str, transport: Transport, is_clean: bool) -> Stream {
+    let mut stream = Stream::open(port, transport);
+    stream.write_all(&wire::connect(identifier, is_clean)).unwrap();
+    stream.flush().unwrap();
     expect(&mut stream, 2);
     stream
 }
 
+/// A subscriber of the load's topic that never reads what comes.
+pub(crate) fn stalled(port: u16, qos: u8) -> Stream {
+    let mut stream = connect(port, "stalled", Transport::Tcp, true);
+    stream.write_all(&wire::subscribe(qos)).unwrap();
+    expect(&mut stream, 9);
+    stream
+}
+
 /// Blocks until one packet of `kind` has come.
-fn expect(stream: &mut net::TcpStream, kind: u8) {
+fn expect(stream: &mut impl Read, kind: u8) {
     let mut input = Input::default();
     loop {
         if let Some(packet) = input.next() {
@@ -58,15 +71,15 @@ fn expect(stream: &mut net::TcpStream, kind: u8) {
 }
 
 impl Connection {
-    fn open(port: u16, identifier: &str, subscription: Option<u8>, poll: &Poll, token: usize) -> Self {
-        let mut stream = connect(port, identifier);
-        if let Some(qos) = subscription {
-            stream.write_all(&wire::subscribe(qos)).unwrap();
+    fn open(port: u16, identifier: &str, load: Load, is_subscriber: bool, poll: &Poll, token: usize) -> Self {
+        let mut stream = connect(port, identifier, load.transport, !load.is_durable);
+        if is_subscriber {
+            stream.write_all(&wire::subscribe(load.qos)).unwrap();
+            stream.flush().unwrap();
             expect(&mut stream, 9);
         }
-        stream.set_nonblocking(true).unwrap();
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE).unwrap();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        stream.register(poll.registry(), Token(token), interest);
         Self { stream, input: Input::default(), output: Vec::new(), received: 0, acknowledged: 0 }
     }
 
@@ -106,6 +119,10 @@ impl Connection {
             }
         }
         self.output.drain(..written);
+        match self.stream.flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => panic!("{error}"),
+            _ => {}
+        }
     }
 }
 
@@ -114,9 +131,9 @@ pub(crate) fn run(port: u16, load: Load) -> Duration {
     let mut poll = Poll::new().unwrap();
     let name = std::process::id();
     let mut subscribers: Vec<Connection> = (0..load.subscribers)
-        .map(|index| Connection::open(port, &format!("sub-{name}-{index}"), Some(load.qos), &poll, index))
+        .map(|index| Connection::open(port, &format!("sub-{name}-{index}"), load, true, &poll, index))
         .collect();
-    let mut publisher = Connection::open(port, &format!("pub-{name}"), None, &poll, load.subscribers);
+    let mut publisher = Connection::open(port, &format!("pub-{name}"), load, false, &poll, load.subscribers);
     let mut events = Events::with_capacity(256);
     let mut sent = 0;
     let begin = Instant::now();

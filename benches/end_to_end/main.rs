@@ -14,6 +14,7 @@ mod broker;
 mod clients;
 mod load;
 mod process;
+mod transport;
 mod wire;
 
 use process::Maker;
@@ -28,6 +29,8 @@ pub(crate) enum Unit {
     /// From start to exit; smaller is better.
     Milliseconds,
     Kibibytes,
+    /// What something costs; smaller is better.
+    Percent,
 }
 
 impl Unit {
@@ -38,6 +41,7 @@ impl Unit {
             Self::PerCpuSecond => format!("{:.0} k / CPU s", value / 1e3),
             Self::Milliseconds => format!("{value:.2} ms"),
             Self::Kibibytes => format!("{value:.1} KiB"),
+            Self::Percent => format!("{value:.1} %"),
         }
     }
 
@@ -88,13 +92,10 @@ fn measure(case: &mut Case, runs: usize) {
         }
     }
     let gains = ours.iter().zip(&theirs).map(|(ours, theirs)| case.unit.gain(ours.value, theirs.value));
-    println!(
-        "| {} | {} | {} | {:.1} |",
-        case.name,
-        cell(case.unit, &ours),
-        cell(case.unit, &theirs),
-        median(gains)
-    );
+    // Nothing is as many times better as one likes than something.
+    let gain = Some(median(gains)).filter(|gain| gain.is_finite() && !matches!(case.unit, Unit::Percent));
+    let gain = gain.map_or("-".to_owned(), |gain| format!("{gain:.1}"));
+    println!("| {} | {} | {} | {gain} |", case.name, cell(case.unit, &ours), cell(case.unit, &theirs));
 }
 
 fn main() {
@@ -125,4 +126,5 @@ fn main() {
         measure(&mut case, runs);
     }
     let _ = std::fs::remove_file(clients::lines_path());
+    transport::clean_up();
 }

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Maker {
     Culex,
     Mosquitto,
@@ -81,11 +81,18 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn start(maker: Maker) -> Self {
+        Self::configured(maker, "")
+    }
+
+    /// With further options for its listener and all of it.
+    pub(crate) fn configured(maker: Maker, options: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = std::env::temp_dir().join(format!("culex-bench-{}-{port}.conf", std::process::id()));
         // Without a bound on the queues: what is measured is the work, not the drop policy.
+        // libwebsockets wants the name of an interface where an address could stand.
+        let host = if options.contains("websockets") { "" } else { " 127.0.0.1" };
         let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nlog_type error\nlog_type information\n"
+            "listener {port}{host}\nallow_anonymous true\nmax_queued_messages 0\nlog_type error\nlog_type information\n{options}"
         );
         fs::write(&file, text).unwrap();
         let mut command = match maker {

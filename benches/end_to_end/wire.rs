@@ -5,10 +5,11 @@ use std::io::{self, Read};
 pub(crate) const PAYLOAD_BYTES: usize = 16;
 const TOPIC: &[u8] = b"bench";
 
-/// CONNECT with a clean session, keep alive off, and this client identifier of at most 100 bytes.
-pub(crate) fn connect(identifier: &str) -> Vec<u8> {
+/// CONNECT with a clean session or one that stays, keep alive off, and this client identifier of at most 100 bytes.
+pub(crate) fn connect(identifier: &str, is_clean: bool) -> Vec<u8> {
     let length = u8::try_from(identifier.len()).unwrap();
-    let mut packet = vec![0x10, 12 + length, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0, length];
+    let flags = if is_clean { 2 } else { 0 };
+    let mut packet = vec![0x10, 12 + length, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0, 0, length];
     packet.extend(identifier.as_bytes());
     packet
 }
