@@ -7,7 +7,10 @@ use std::{
     io::{self, Read, Write},
     net,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,8 +40,13 @@ fn certificate() -> &'static Certificate {
     })
 }
 
+fn unused_socket(number: usize) -> PathBuf {
+    std::env::temp_dir().join(format!("culex-bench-{}-{number}.sock", std::process::id()))
+}
+
 /// Removes what was written for brokers.
 pub(crate) fn clean_up() {
+    (0..).map(unused_socket).take_while(|path| fs::remove_file(path).is_ok()).for_each(drop);
     let _ = fs::remove_dir_all(std::env::temp_dir().join(format!("culex-bench-{}-tls", std::process::id())));
 }
 
@@ -47,7 +55,12 @@ impl Transport {
     pub(crate) fn options(self) -> String {
         match self {
             Self::Tcp => String::new(),
-            Self::WebSocket => "protocol websockets\n".to_owned(),
+            Self::WebSocket => {
+                // mosquitto 2.0.11 refuses to start with listeners for WebSocket alone.
+                static NUMBER: AtomicUsize = AtomicUsize::new(0);
+                let socket = unused_socket(NUMBER.fetch_add(1, Ordering::Relaxed));
+                format!("protocol websockets\nlistener 0 {}\n", socket.display())
+            }
             Self::Tls => {
                 let folder = certificate().folder.display();
                 format!("certfile {folder}/server.pem\nkeyfile {folder}/server.key\n")
