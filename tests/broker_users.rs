@@ -274,6 +274,47 @@ fn each_listener_can_have_its_own_users() {
 }
 
 #[test]
+fn a_reload_never_gives_a_listener_what_was_meant_for_another() {
+    let folder = Folder::new("reorder");
+    let path = password_file(&folder, &[("bob", "1")]);
+    let [open, closed, new] = ["open", "closed", "new"].map(|name| folder.0.join(name));
+    let open_section = format!("listener 0 {}\nallow_anonymous true\nmax_qos 1\n", open.display());
+    let closed_section = format!("listener 0 {}\npassword_file {path}\n", closed.display());
+    let write = |keep_alive: u8, sections: &[&str]| {
+        let common = format!("max_keepalive {keep_alive}\nper_listener_settings true\n");
+        folder.file("broker.conf", common + &sections.concat());
+    };
+    write(9, &[&closed_section, &open_section]);
+    let file = folder.0.join("broker.conf");
+    let mut broker = Program::start(&[Path::new("-c"), &file]);
+    let connect = |path: &Path| {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.write_all(&connect_packet("a", None)).unwrap();
+        let connack = read_packet(&mut stream).unwrap();
+        // Server Keep Alive comes first; Maximum QoS is told by one listener alone.
+        let keep_alive = connack.get(5..8).filter(|bytes| bytes[..2] == [0x13, 0]).map(|bytes| bytes[2]);
+        (connack[3], keep_alive, connack.windows(2).any(|pair| pair == [0x24, 1]))
+    };
+    assert_eq!([connect(&closed), connect(&open)], [(0x87, None, false), (0, Some(9), true)]);
+
+    // In another order, without one of them, with another one.
+    let new_section = format!("listener 0 {}\nallow_anonymous true\n", new.display());
+    for (keep_alive, sections, warning) in [
+        (8, &[&*open_section, &closed_section][..], "Reloading config."),
+        (7, &[&*open_section], "is closed by a restart only."),
+        (6, &[&*new_section, &closed_section, &open_section], "is opened by a restart only."),
+    ] {
+        write(keep_alive, sections);
+        broker.signal(libc::SIGHUP);
+        broker.wait_for(warning);
+        let told = std::iter::repeat_with(|| connect(&open)).find(|(_, told, _)| *told == Some(keep_alive));
+        assert_eq!(told, Some((0, Some(keep_alive), true)), "{sections:?}");
+        assert_eq!(connect(&closed), (0x87, None, false), "{sections:?}");
+    }
+    assert!(!new.exists());
+}
+
+#[test]
 fn our_clients_find_the_user_in_the_environment() {
     let script =
         "culex pub -t a -m hello -r && culex sub -t a -C 1 -W 20 && ! culex pub -u bob -P wrong -t a -m x";

@@ -252,12 +252,16 @@ impl Running {
         if let Err(text) = plan::settle(&mut settings, &self.plan.flags, self.plan.ephemeral.as_ref()) {
             return self.log.line(LogTypes::ERROR, &text);
         }
+        let warnings = plan::align(&mut settings, &self.plan.settings);
         let users = match Users::load(&mut settings, &self.plan.flags) {
             Ok(users) => users,
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
         self.reload_certificates(&settings.listeners);
         self.reopen_log(settings.log);
+        for warning in settings.warnings.iter().chain(&warnings) {
+            self.log.line(LogTypes::WARNING, warning);
+        }
         complete(&mut settings.broker, &self.addresses, self.wall_clock, self.seed);
         // Whether there is a store, and where, is settled with the start.
         if self.plan.settings.store.is_some() {
@@ -275,11 +279,8 @@ impl Running {
 
     /// Reads the certificates of listeners again; connections that are open keep theirs.
     fn reload_certificates(&self, listeners: &[ListenPlan]) {
-        for listener in listeners {
-            let old = self.plan.settings.listeners.iter().position(|old| old.address == listener.address);
-            let (Some(index), Some(tls)) = (old, &listener.tls) else {
-                continue;
-            };
+        for (index, listener) in listeners.iter().enumerate() {
+            let Some(tls) = &listener.tls else { continue };
             match TlsServer::new(tls) {
                 Ok(tls) => self.control.replace_tls(index, tls),
                 Err(error) => {

@@ -115,6 +115,36 @@ pub(super) fn settle(
     Ok(is_local_only)
 }
 
+/// Puts what was read again in the order of the listeners that are open, by their addresses, for listeners are opened and
+/// closed with the start and the end alone: one that is not named any more keeps what it had, a new one is left out.
+///
+/// Returns a sentence on each of those.
+pub(super) fn align(settings: &mut Settings, open: &Settings) -> Vec<String> {
+    let mut told = Vec::new();
+    let plans = std::mem::take(&mut settings.listeners);
+    let configs = std::mem::take(&mut settings.broker.listeners);
+    let users = std::mem::take(&mut settings.users);
+    let mut read: Vec<_> = plans.into_iter().zip(configs.into_iter().zip(users)).collect();
+    for (index, plan) in open.listeners.iter().enumerate() {
+        let again = read.iter().position(|(again, _)| again.address == plan.address);
+        let (plan, (config, users)) = match again {
+            Some(place) => read.remove(place),
+            None => {
+                told.push(format!("Warning: The listener at {} is closed by a restart only.", plan.address));
+                (plan.clone(), (open.broker.listeners[index].clone(), open.users[index].clone()))
+            }
+        };
+        settings.listeners.push(plan);
+        settings.broker.listeners.push(config);
+        settings.users.push(users);
+    }
+    let new = read.into_iter().map(|(plan, _)| plan.address);
+    told.extend(
+        new.map(|address| format!("Warning: The listener at {address} is opened by a restart only.")),
+    );
+    told
+}
+
 /// Limits and manners that flags set, before listeners are made of them.
 fn limit(broker: &mut broker::Config, flags: &flags::Broker) -> Result<(), String> {
     fn put<T: Copy>(field: &mut T, flag: Option<T>) {

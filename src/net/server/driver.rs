@@ -57,7 +57,7 @@ struct Orders {
     #[cfg(feature = "tls")]
     tls: Vec<(usize, TlsServer)>,
     answers: Vec<(ConnectionId, Authenticated)>,
-    dismissal: Option<Dismissal>,
+    dismissals: Vec<Dismissal>,
     is_inquired: bool,
 }
 
@@ -107,7 +107,7 @@ impl Control {
 
     /// Ends the connections of all clients that `is_dismissed` names, once; see [`Broker::dismiss`].
     pub fn dismiss(&self, is_dismissed: impl Fn(Client<'_>) -> bool + Send + 'static) {
-        self.order(|orders| orders.dismissal = Some(Dismissal(Box::new(is_dismissed))));
+        self.order(|orders| orders.dismissals.push(Dismissal(Box::new(is_dismissed))));
     }
 
     /// Accepts the connections of listener `plan`, if it speaks TLS, with other certificates from now on.
@@ -231,7 +231,7 @@ impl<O: Observer> Server<O> {
         for (connection, verdict) in orders.answers {
             self.broker.handle_authenticated(now, connection, verdict);
         }
-        if let Some(Dismissal(is_dismissed)) = orders.dismissal {
+        for Dismissal(is_dismissed) in orders.dismissals {
             self.broker.dismiss(now, &is_dismissed);
         }
         if orders.is_stopping && self.stop_until.is_none() {

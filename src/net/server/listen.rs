@@ -8,6 +8,7 @@ use crate::net::tls::{TlsError, TlsServer, TlsServerSettings};
 #[cfg(feature = "websocket")]
 use crate::net::websocket::WebSocketPlan;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -40,6 +41,17 @@ pub enum ListenAddress {
     },
     /// A unix domain socket; a socket that is there already is replaced, and the file goes when the listener does.
     Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback { port } => write!(f, "localhost:{port}"),
+            Self::Tcp { host: Some(host), port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{}:{port}", host.as_deref().unwrap_or("*")),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// A listener before it is bound.
@@ -194,7 +206,7 @@ impl Listeners {
                 websocket: plan.websocket.clone(),
             };
             let bound = bind(plan)
-                .map_err(|source| ListenError::Address { address: describe(&plan.address), source })?;
+                .map_err(|source| ListenError::Address { address: plan.address.to_string(), source })?;
             let listener =
                 |socket| Listener { plan: index, nodelay: plan.nodelay, layers: layers.clone(), socket };
             sockets.extend(bound.into_iter().map(listener));
@@ -207,15 +219,6 @@ impl Listeners {
     pub fn local_addresses(&self) -> Vec<(usize, SocketAddr)> {
         let address = |listener: &Listener| Some((listener.plan, listener.socket.local_address()?));
         self.sockets.iter().filter_map(address).collect()
-    }
-}
-
-fn describe(address: &ListenAddress) -> String {
-    match address {
-        ListenAddress::Loopback { port } => format!("localhost:{port}"),
-        ListenAddress::Tcp { host: Some(host), port } if host.contains(':') => format!("[{host}]:{port}"),
-        ListenAddress::Tcp { host, port } => format!("{}:{port}", host.as_deref().unwrap_or("*")),
-        ListenAddress::Unix(path) => path.display().to_string(),
     }
 }
 
