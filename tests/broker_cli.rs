@@ -223,6 +223,18 @@ fn configuration_faults_end_the_start_with_status_3() {
 }
 
 #[test]
+fn the_version_names_what_is_built_in() {
+    let output = Command::new(BROKER).arg("--version").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let psk = if cfg!(feature = "psk") { "+psk" } else { "-psk" };
+    let wanted =
+        format!("culex-broker {}\nfeatures: +tls {psk} +websocket +store ", env!("CARGO_PKG_VERSION"));
+    assert!(text(&output.stdout).starts_with(&wanted), "{}", text(&output.stdout));
+    let output = Command::new(BROKER).arg("-V").output().unwrap();
+    assert_eq!(text(&output.stdout), format!("culex-broker {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn a_wrong_flag_is_named() {
     let output = Command::new(BROKER).arg("--foo").output().unwrap();
     assert_eq!(output.status.code(), Some(3));

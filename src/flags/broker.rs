@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// An MQTT 5, 3.1.1 and 3.1 broker for tests
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "culex-broker", version, args_override_self = true)]
+#[command(name = "culex-broker", version, long_version = long_version(), args_override_self = true)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag
 pub struct Broker {
     /// Configuration file, in mosquitto.conf's syntax
@@ -156,4 +156,19 @@ fn parse_packet_size(text: &str) -> Result<u32, String> {
         Ok(size @ (0 | 20..=268_435_460)) => Ok(size),
         _ => Err("0, or 20 to 268435460 bytes are expected".to_owned()),
     }
+}
+
+/// What `--version` tells: the version, and below it what is built in (`+`) and what is not (`-`).
+fn long_version() -> String {
+    let features = [
+        ("tls", cfg!(feature = "tls")),
+        ("psk", cfg!(feature = "psk")),
+        ("websocket", cfg!(feature = "websocket")),
+        ("store", cfg!(feature = "store")),
+        ("socks", cfg!(feature = "socks")),
+        ("srv", cfg!(feature = "srv")),
+        ("bench", cfg!(feature = "bench")),
+    ];
+    let marked = features.map(|(name, is_built_in)| format!("{}{name}", if is_built_in { '+' } else { '-' }));
+    format!("{}\nfeatures: {}\nMQTT: 3.1 3.1.1 5", env!("CARGO_PKG_VERSION"), marked.join(" "))
 }
