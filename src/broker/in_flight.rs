@@ -57,13 +57,15 @@ pub(super) struct InFlight {
     /// How many of `entries`, from the front, were sent over the present connection.
     sent: usize,
     next: PacketIdentifier,
+    /// Identifiers have come round to one that was still in use, so that `entries` are not in their order any more.
+    has_lapped: bool,
     /// Payload bytes of the messages held.
     bytes: usize,
 }
 
 impl Default for InFlight {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), sent: 0, next: PacketIdentifier::FIRST, bytes: 0 }
+        Self { entries: VecDeque::new(), sent: 0, next: PacketIdentifier::FIRST, has_lapped: false, bytes: 0 }
     }
 }
 
@@ -108,25 +110,28 @@ impl InFlight {
         if self.entries.len() >= usize::from(u16::MAX) {
             return None;
         }
+        if self.entries.is_empty() {
+            self.has_lapped = false;
+        }
         loop {
             let identifier = self.next;
             self.next = identifier.next();
             if self.is_free(identifier) {
                 return Some(identifier);
             }
+            self.has_lapped = true;
         }
     }
 
     fn is_free(&self, identifier: PacketIdentifier) -> bool {
-        let (Some(first), Some(last)) = (self.entries.front(), self.entries.back()) else {
-            return true;
-        };
-        // Acknowledged in order, identifiers lie side by side; then no search is needed, however large the window.
-        let span = usize::from(last.identifier.get().wrapping_sub(first.identifier.get())) + 1;
-        if first.identifier <= last.identifier && span == self.entries.len() {
-            return identifier < first.identifier || identifier > last.identifier;
+        // Given one after another, the next that could be in use is that of the oldest entry; then no search is needed,
+        // however large the window.
+        let is_oldest = |first: &Entry| first.identifier == identifier;
+        if self.has_lapped {
+            self.place(identifier).is_none()
+        } else {
+            !self.entries.front().is_some_and(is_oldest)
         }
-        self.place(identifier).is_none()
     }
 
     #[inline]
@@ -220,6 +225,8 @@ impl InFlight {
     /// Puts back what a store remembers; it is sent with the next connection.
     pub(super) fn restore(&mut self, entry: Entry) {
         self.next = entry.identifier.next();
+        // In which order they were given is not remembered.
+        self.has_lapped = true;
         self.bytes += entry.message.as_ref().map_or(0, |message| message.bytes());
         self.entries.push_back(entry);
     }
@@ -257,5 +264,62 @@ impl InFlight {
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{PropertiesRef, Text};
+    use crate::time::Time;
+    use bytes::Bytes;
+    use std::collections::BTreeSet;
+
+    fn delivery() -> Delivery {
+        let (topic, payload) = (Text::detached("t"), Bytes::new());
+        let message = Message::new(topic, payload, PropertiesRef::EMPTY, Qos::AtLeastOnce, false, Time::MAX);
+        Delivery { message: Arc::new(message), origin: None, number: 0, qos: Qos::AtLeastOnce, retain: false }
+    }
+
+    /// Acknowledged in any order, round after round; some are left open for long, and now and then everything ends.
+    #[test]
+    fn an_identifier_in_use_is_never_given_again() {
+        let mut in_flight = InFlight::default();
+        let mut open: Vec<PacketIdentifier> = Vec::new();
+        let mut random = 1_u32;
+        for step in 0..400_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let chance = (random >> 16) as usize;
+            if open.len() < 20 {
+                let identifier = in_flight.push(delivery()).unwrap();
+                assert!(!open.contains(&identifier), "{identifier:?} at step {step}");
+                open.push(identifier);
+            } else {
+                // The oldest few are rarely the one.
+                let place = if chance.is_multiple_of(1009) { chance % 20 } else { 3 + chance % 17 };
+                assert!(in_flight.puback(open.remove(place)).is_some());
+            }
+            if chance == 1 {
+                open.drain(..).for_each(|identifier| assert!(in_flight.puback(identifier).is_some()));
+            }
+        }
+    }
+
+    /// Three that are left open are not side by side, although the last is as far from the first as if they were.
+    #[test]
+    fn what_was_left_open_is_passed_over_in_every_round() {
+        let mut in_flight = InFlight::default();
+        let mut open = BTreeSet::new();
+        for message in 1..=200_000_u32 {
+            let identifier = in_flight.push(delivery()).unwrap();
+            assert!(open.insert(identifier), "{identifier:?} is in use, message {message}");
+            let is_left_open = message == 2 || message == 9 || (message > 65_535 && identifier.get() == 4);
+            if !is_left_open {
+                open.remove(&identifier);
+                in_flight.puback(identifier);
+            }
+        }
+        let left: Vec<_> = open.iter().map(|identifier| identifier.get()).collect();
+        assert_eq!(left, [2, 4, 9]);
     }
 }
