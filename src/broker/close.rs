@@ -9,7 +9,7 @@ use super::subscriptions::SessionKey;
 use crate::journal::{CloseReason, Fact, PacketFact, Topics};
 use crate::packet::{
     Disconnect, Packet, PacketError, PacketType, Properties, Property, PropertyIdentifier, ProtocolVersion,
-    Qos, ReasonCode,
+    Qos, ReasonCode, Will,
 };
 use crate::time::Time;
 
@@ -225,18 +225,39 @@ impl Broker {
         }
     }
 
-    /// Ends every connection: MQTT 5 clients are told 0x8B. Wills are not published, sessions stay as they are.
+    /// Ends every connection: MQTT 5 clients are told 0x8B. Wills that have no delay are published first, so that those who
+    /// are still there get them; a delay goes on in a session that a store remembers.
     pub fn stop(&mut self, now: Time) {
         self.advance(now);
         let ids: Vec<ConnectionId> = self.connections.iter().map(|connection| connection.id).collect();
+        for &id in &ids {
+            self.publish_will_before_stop(id);
+        }
         for id in ids {
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.details.will = None;
-                if connection.phase == Phase::Connected {
-                    self.send_disconnect(id, ReasonCode::SERVER_SHUTTING_DOWN);
-                }
+            if self.connections.get(id).is_some_and(|connection| connection.phase == Phase::Connected) {
+                self.send_disconnect(id, ReasonCode::SERVER_SHUTTING_DOWN);
             }
             self.close(id, CloseReason::Stopping);
+        }
+    }
+
+    fn publish_will_before_stop(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let key = connection.session;
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let has_delay = |will: &Will| {
+            will.properties.as_ref().number(PropertyIdentifier::WillDelayInterval).unwrap_or(0) > 0
+        };
+        let is_kept = session.is_durable() && connection.details.will.as_deref().is_some_and(has_delay);
+        if is_kept {
+            return;
+        }
+        if let Some(will) = connection.details.will.take() {
+            self.leave_will(key, will, true);
         }
     }
 

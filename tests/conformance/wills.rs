@@ -265,3 +265,27 @@ fn mqtt_3_2_2_13_retained_wills_need_retained_messages_to_be_available() {
     let will = Will { retain: true, ..will() };
     lab.refuses(&mortal(V5, will).bytes(), &refusal(0x9A));
 }
+
+#[test]
+fn a_stopping_server_publishes_wills_to_who_is_still_there() {
+    let lab = Lab::pure();
+    let watcher = watcher(&lab);
+    watcher.subscribe("+", 0);
+    let leave = |topic, delay, expiry| {
+        let will = Will { topic, properties: four(WILL_DELAY_INTERVAL, delay), ..will() };
+        lab.connect(&Connect {
+            will: Some(will),
+            properties: four(SESSION_EXPIRY_INTERVAL, expiry),
+            ..connect(V5, topic)
+        })
+    };
+    let _clients = [leave("now", 0, 60), leave("ended", 60, 0), leave("later", 60, 60)];
+    lab.pure_server(|pure| {
+        let now = pure.now;
+        pure.broker.stop(now);
+        pure.pump();
+    });
+    assert_eq!(watcher.receive_publish().topic, "now");
+    assert_eq!(watcher.receive_publish().topic, "ended");
+    watcher.expect_disconnect(0x8B);
+}
