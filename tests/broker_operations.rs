@@ -78,6 +78,21 @@ fn signals_ask_for_counters_and_a_new_log() {
     broker.wait_for("1 connections");
     assert!(fs::read_to_string(&log).unwrap().contains("1 connections"));
     is_served(&mut client);
+
+    // After a reload it is the file that the configuration names now.
+    let other = folder.0.join("other");
+    folder.file("broker.conf", format!("log_dest file {}\nlog_dest stderr\n", other.display()));
+    broker.signal(libc::SIGHUP);
+    while !other.exists() {
+        is_served(&mut client);
+    }
+    fs::remove_file(&other).unwrap();
+    fs::remove_file(&log).unwrap();
+    broker.signal(libc::SIGUSR2);
+    while !other.exists() {
+        is_served(&mut client);
+    }
+    assert!(!log.exists());
 }
 
 #[test]

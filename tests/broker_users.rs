@@ -131,6 +131,26 @@ fn strangers_are_refused_with_the_code_of_their_version() {
 }
 
 #[test]
+fn a_large_message_may_follow_connect_while_the_password_is_checked() {
+    let folder = Folder::new("pipelined");
+    let path = password_file(&folder, &[("bob", "1")]);
+    let broker = Program::configured(&folder, &format!("password_file {path}\n"));
+    let payload = vec![b'x'; 1_500_000];
+    let body = [b"\0\x01t\0\x07\0", &payload[..]].concat();
+    let mut length = Vec::new();
+    let mut rest = body.len();
+    while rest > 0 {
+        length.push(rest as u8 & 0x7F | if rest > 0x7F { 0x80 } else { 0 });
+        rest >>= 7;
+    }
+    let publish = [&[0x32][..], &length, &body].concat();
+    let mut stream = broker.open();
+    stream.write_all(&[connect_packet("b", Some(("bob", "1"))), publish].concat()).unwrap();
+    assert_eq!(read_packet(&mut stream).unwrap()[..1], [0x20]);
+    assert_eq!(read_packet(&mut stream), Some(vec![0x40, 3, 0, 7, 0x10]));
+}
+
+#[test]
 fn files_with_wrong_lines_end_the_start_with_their_place() {
     let folder = Folder::new("wrong");
     let passwords = folder.file("passwords", "# fine\nbob:plain\n");

@@ -53,6 +53,13 @@ impl Broker {
         self.read_held(id);
     }
 
+    /// Whether a verdict about connection `id` is awaited: bytes that come before it are held, a bounded number of them, so
+    /// whoever can had better leave them in the socket.
+    #[must_use]
+    pub fn awaits_verdict(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_some_and(|connection| connection.phase == Phase::Judged)
+    }
+
     /// Goes on with what arrived while the verdict was awaited.
     fn read_held(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else {

@@ -38,8 +38,14 @@ impl Log {
         Ok(Self { inner: Arc::new(Mutex::new(inner)) })
     }
 
-    /// Goes on with another plan; files are opened anew, so that they can be moved away.
-    pub(super) fn reopen(&self, plan: LogPlan) -> io::Result<()> {
+    /// Opens the files anew, so that they can be moved away.
+    pub(super) fn reopen(&self) -> io::Result<()> {
+        let plan = self.lock().plan.clone();
+        self.go_on_with(plan)
+    }
+
+    /// Goes on with another plan; its files are opened anew.
+    pub(super) fn go_on_with(&self, plan: LogPlan) -> io::Result<()> {
         let outputs = open_all(&plan)?;
         let mut inner = self.lock();
         inner.flush();

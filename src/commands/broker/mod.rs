@@ -11,7 +11,7 @@ use super::complain;
 use crate::broker::{self, Broker, Statistics};
 use crate::compat::broker_status::CONFIGURATION_INVALID;
 use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
-use crate::compat::mosquitto_conf::{LogPlan, LogTypes};
+use crate::compat::mosquitto_conf::LogTypes;
 use crate::compat::{broker_log, mosquitto_conf::Settings, users::random};
 use crate::flags;
 use crate::net::Clock;
@@ -232,7 +232,7 @@ impl Running {
                     Request::Interrupt | Request::Terminate => return,
                     Request::HangUp => self.reload(),
                     Request::UserOne => self.control.inquire(),
-                    Request::UserTwo => self.reopen_log(self.plan.settings.log.clone()),
+                    Request::UserTwo => self.tell_log_fault(self.log.reopen()),
                 },
                 _ = &mut input, if is_until_eof => return,
             }
@@ -258,7 +258,7 @@ impl Running {
             Err(error) => return self.log.line(LogTypes::ERROR, &error.to_string()),
         };
         self.reload_certificates(&settings.listeners);
-        self.reopen_log(settings.log);
+        self.tell_log_fault(self.log.go_on_with(settings.log));
         for warning in settings.warnings.iter().chain(&warnings) {
             self.log.line(LogTypes::WARNING, warning);
         }
@@ -271,8 +271,8 @@ impl Running {
         self.gate_keys.replace(users);
     }
 
-    fn reopen_log(&self, plan: LogPlan) {
-        if let Err(error) = self.log.reopen(plan) {
+    fn tell_log_fault(&self, opened: io::Result<()>) {
+        if let Err(error) = opened {
             self.log.line(LogTypes::ERROR, &format!("Error: Unable to open the log: {error}"));
         }
     }

@@ -230,6 +230,7 @@ impl<O: Observer> Server<O> {
         }
         for (connection, verdict) in orders.answers {
             self.broker.handle_authenticated(now, connection, verdict);
+            self.read_on(connection);
         }
         for Dismissal(is_dismissed) in orders.dismissals {
             self.broker.dismiss(now, &is_dismissed);
@@ -239,6 +240,14 @@ impl<O: Observer> Server<O> {
             self.acceptor.stop();
             self.handshakes.stop();
             self.broker.stop(now);
+        }
+    }
+
+    /// Lists a connection whose bytes were left in its socket.
+    fn read_on(&self, id: ConnectionId) {
+        let key = self.keys.get(id.index()).copied().unwrap_or(usize::MAX);
+        if let Some(connection) = self.connections.get(key) {
+            connection.waker.again();
         }
     }
 

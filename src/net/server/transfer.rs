@@ -43,6 +43,10 @@ impl<O: Observer> Server<O> {
         else {
             return;
         };
+        if self.broker.awaits_verdict(connection.id) {
+            // The socket holds it; the verdict lists the connection again.
+            return;
+        }
         let context = &mut Context::from_waker(connection.waker.waker());
         let Poll::Ready(read) = self.block.poll_read(&mut connection.stream, context) else {
             return;
