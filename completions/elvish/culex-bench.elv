@@ -103,6 +103,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --segment 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS'
             cand --start-at 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z'
             cand --allow 'Do not count these against the run: loss, duplicate, reorder'
+            cand --progress 'How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none'
             cand --json 'Write the result as JSON (schema bench/1); - is the standard output'
             cand --out 'Write the result with its seconds and streams, for merge, report and compare'
             cand --csv 'Write each second as a line of CSV'

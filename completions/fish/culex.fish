@@ -379,6 +379,9 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l start-at -d 'Begin
 complete -c culex -n "__fish_culex_using_subcommand bench" -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
+complete -c culex -n "__fish_culex_using_subcommand bench" -l progress -d 'How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none' -r -f -a "auto\t'Redrawn on a terminal, a line a second elsewhere'
+plain\t'A line a second'
+none\t'Nothing'"
 complete -c culex -n "__fish_culex_using_subcommand bench" -l json -d 'Write the result as JSON (schema bench/1); - is the standard output' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l out -d 'Write the result with its seconds and streams, for merge, report and compare' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l csv -d 'Write each second as a line of CSV' -r -F

@@ -346,6 +346,10 @@ module completions {
     [ "loss" "duplicate" "reorder" ]
   }
 
+  def "nu-complete culex bench progress" [] {
+    [ "auto" "plain" "none" ]
+  }
+
   # Load any MQTT broker and measure it
   export extern "culex bench" [
     --kind: string@"nu-complete culex bench kind" # For storm: what all clients do at once
@@ -424,6 +428,7 @@ module completions {
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
     --allow: string@"nu-complete culex bench allow" # Do not count these against the run: loss, duplicate, reorder
+    --progress: string@"nu-complete culex bench progress" # How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none
     --quiet                   # Print no progress and no preflight
     --help                    # Print this help
     --version                 # Print the version

@@ -106,6 +106,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-bench' -ScriptBlock {
             [CompletionResult]::new('--segment', '--segment', [CompletionResultType]::ParameterName, 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS')
             [CompletionResult]::new('--start-at', '--start-at', [CompletionResultType]::ParameterName, 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Do not count these against the run: loss, duplicate, reorder')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write the result as JSON (schema bench/1); - is the standard output')
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write the result with its seconds and streams, for merge, report and compare')
             [CompletionResult]::new('--csv', '--csv', [CompletionResultType]::ParameterName, 'Write each second as a line of CSV')

@@ -376,6 +376,18 @@ pub struct BenchSubscribers {
     pub fan_in: Option<u32>,
 }
 
+/// How a run shows where it stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum ProgressWord {
+    /// Redrawn on a terminal, a line a second elsewhere
+    #[default]
+    Auto,
+    /// A line a second
+    Plain,
+    /// Nothing
+    None,
+}
+
 /// The generator itself.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Generator")]
@@ -396,6 +408,9 @@ pub struct BenchGenerator {
     /// Do not count these against the run: loss, duplicate, reorder
     #[arg(long, value_name = "kind", value_delimiter = ',', value_parser = ["loss", "duplicate", "reorder"])]
     pub allow: Vec<String>,
+    /// How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none
+    #[arg(long, value_name = "form", value_enum, default_value = "auto", hide_possible_values = true)]
+    pub progress: ProgressWord,
     /// Print no progress and no preflight
     #[arg(long)]
     pub quiet: bool,

@@ -1,5 +1,7 @@
 //! `bench`: loads a broker and measures it.
 
+mod progress;
+
 use super::{bench_result, complain};
 use crate::bench::embedded::Embedded;
 use crate::bench::find::Find;
@@ -8,13 +10,14 @@ use crate::bench::preflight;
 use crate::bench::result::{
     EXIT_FAILURE, EXIT_OK, EXIT_USAGE, FindStep, GeneratorStatus, RunResult, Status, config_sha256,
 };
-use crate::bench::run::{self, Stop};
+use crate::bench::run::{self, Live, Stop};
 use crate::bench::sink::{Faults, Sink};
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
 use clap::Parser;
 use clap::error::ErrorKind;
+use progress::Progress;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -108,7 +111,12 @@ impl Attempt<'_> {
     fn run(&self, plan: Plan, conditions: &[Condition]) -> anyhow::Result<RunResult> {
         let config = describe(self.flags);
         let started = jiff::Timestamp::now().to_string();
-        let mut result = run::run(plan, &self.stop, &mut |_| {})?;
+        let generator = &self.flags.generator;
+        let mut progress = Progress::new(generator.progress, generator.quiet);
+        let mut show = |live: &Live| progress.iter_mut().for_each(|progress| progress.show(live));
+        let measured = run::run(plan, &self.stop, &mut show);
+        progress.iter().for_each(Progress::finish);
+        let mut result = measured?;
         result.run.started = started;
         result.run.title.clone_from(&self.title);
         result.run.config_sha256 = config_sha256(&config);
