@@ -21,7 +21,7 @@ complete -c culex-bench -l id -d 'Client Identifiers; a template, as those of to
 complete -c culex-bench -l id-prefix -d 'Client Identifiers made of this prefix and the index' -r
 complete -c culex-bench -s u -l username -d 'User Names; a template' -r
 complete -c culex-bench -s P -l pw -d 'Passwords; a template' -r
-complete -c culex-bench -l credentials -d 'Take identifiers, names and passwords from this file: a line of id,user,password a client' -r -F
+complete -c culex-bench -l credentials -d 'Take identifiers, names, passwords and certificates from this file: a line of id,user,password,cert,key a client' -r -F
 complete -c culex-bench -s V -l protocol-version -d 'Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)' -r
 complete -c culex-bench -s k -l keepalive -d 'Keep Alive in seconds; 0 turns it off' -r
 complete -c culex-bench -s x -d 'Session Expiry Interval in seconds (MQTT 5)' -r
@@ -43,7 +43,8 @@ complete -c culex-bench -l arrival -d 'How messages are spread: uniform, poisson
 complete -c culex-bench -l max-lag -d 'Drop messages that could not be sent within this time, and count them, instead of letting them wait' -r
 complete -c culex-bench -s W -l duration -d 'Measured time; in conn the time for which connections stay' -r
 complete -c culex-bench -s L -l messages -d 'Total number of messages, which ends the load before its time does' -r
-complete -c culex-bench -l warmup -d 'Load before the measured time, counted but not in the result; 1s by default, none with --messages' -r
+complete -c culex-bench -l warmup -d 'Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute' -r
+complete -c culex-bench -l repeat -d 'Run this many times, and tell how the runs differ' -r
 complete -c culex-bench -l drain -d 'How long nothing may arrive at the end before what is missing is lost' -r
 complete -c culex-bench -s R -l connect-rate -d 'Connections a second, also fractions' -r
 complete -c culex-bench -s i -l connect-interval -d 'Milliseconds between two connections' -r
@@ -56,6 +57,7 @@ complete -c culex-bench -l compressible -d 'Share of the payload that compresses
 complete -c culex-bench -s m -l message -d 'Payload; a template' -r
 complete -c culex-bench -s f -l file -d 'Payload from this file' -r -F
 complete -c culex-bench -l lines -d 'Payloads from the lines of this file, round and round' -r -F
+complete -c culex-bench -l template -d 'Payload made for each message from this file: {{seq}} {{ts_ms}} {{ts_ns}} {{rand a b}} {{gauss m s}} {{uuid}} {{client}} {{user}} {{index}} {{group}} {{host}}' -r -F
 complete -c culex-bench -l stamp -d 'How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off' -r -f -a "auto\t'What suits the payload'
 full\t'24 bytes'
 seq\t'8 bytes'
@@ -67,6 +69,7 @@ complete -c culex-bench -l filter -d 'Filter of each subscriber; a template, the
 complete -c culex-bench -l sub-qos -d 'Quality of Service of the subscriptions; that of the messages by default' -r -f -a "0\t''
 1\t''
 2\t''"
+complete -c culex-bench -l sub-id -d 'Give each subscription this Subscription Identifier (MQTT 5)' -r
 complete -c culex-bench -l share -d 'Subscribe as members of this shared subscription; a template' -r
 complete -c culex-bench -l fan-out -d 'One publisher whose messages go to this many subscribers' -r
 complete -c culex-bench -l fan-in -d 'All publishers\' messages go to this many subscribers' -r
@@ -96,7 +99,9 @@ complete -c culex-bench -l insecure -d 'Do not check that the certificate names 
 complete -c culex-bench -l no-clean -d 'Keep sessions (Clean Start 0)'
 complete -c culex-bench -l will-retain -d 'Let the broker retain the will'
 complete -c culex-bench -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
+complete -c culex-bench -l steady -d 'Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds'
 complete -c culex-bench -s r -l retain -d 'Let the broker retain the messages'
+complete -c culex-bench -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex-bench -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
 complete -c culex-bench -l quiet -d 'Print no progress and no preflight'
 complete -c culex-bench -l help -d 'Print this help'

@@ -65,7 +65,7 @@ module completions {
     --id-prefix: string       # Client Identifiers made of this prefix and the index
     --username(-u): string    # User Names; a template
     --pw(-P): string          # Passwords; a template
-    --credentials: path       # Take identifiers, names and passwords from this file: a line of id,user,password a client
+    --credentials: path       # Take identifiers, names, passwords and certificates from this file: a line of id,user,password,cert,key a client
     --protocol-version(-V): string # Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)
     --keepalive(-k): string   # Keep Alive in seconds; 0 turns it off
     --no-clean                # Keep sessions (Clean Start 0)
@@ -88,7 +88,9 @@ module completions {
     --max-lag: string         # Drop messages that could not be sent within this time, and count them, instead of letting them wait
     --duration(-W): string    # Measured time; in conn the time for which connections stay
     --messages(-L): string    # Total number of messages, which ends the load before its time does
-    --warmup: string          # Load before the measured time, counted but not in the result; 1s by default, none with --messages
+    --warmup: string          # Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute
+    --steady                  # Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds
+    --repeat: string          # Run this many times, and tell how the runs differ
     --drain: string           # How long nothing may arrive at the end before what is missing is lost
     --connect-rate(-R): string # Connections a second, also fractions
     --connect-interval(-i): string # Milliseconds between two connections
@@ -100,16 +102,19 @@ module completions {
     --message(-m): string     # Payload; a template
     --file(-f): path          # Payload from this file
     --lines: path             # Payloads from the lines of this file, round and round
+    --template: path          # Payload made for each message from this file: {{seq}} {{ts_ms}} {{ts_ns}} {{rand a b}} {{gauss m s}} {{uuid}} {{client}} {{user}} {{index}} {{group}} {{host}}
     --stamp: string@"nu-complete culex-bench stamp" # How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off
     --window(-w): string      # Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
     --inflight: string        # Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
     --subs: string            # Subscribers in run, responders in rr; as many as publishers by default
     --filter: string          # Filter of each subscriber; a template, the topic's by default; repeat it for several
     --sub-qos: string@"nu-complete culex-bench sub_qos" # Quality of Service of the subscriptions; that of the messages by default
+    --sub-id: string          # Give each subscription this Subscription Identifier (MQTT 5)
     --share: string           # Subscribe as members of this shared subscription; a template
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
     --threads: string         # Event loops, each a thread; as many as there are processors by default
+    --pin                     # Keep each thread to a processor of its own (Linux)
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady

@@ -182,6 +182,43 @@ pub fn render(base: &[RunResult], new: &[RunResult]) -> String {
     out
 }
 
+/// How repeated runs of one load differ; empty for fewer than two.
+#[must_use]
+pub fn spread(runs: &[RunResult]) -> String {
+    if runs.len() < 2 {
+        return String::new();
+    }
+    let mut out = format!(
+        " {:14}{:>14}{:>14}{:>14}{:>14}\n",
+        format!("{} runs", runs.len()),
+        "mean",
+        "deviation",
+        "least",
+        "most"
+    );
+    for (name, condition) in ROWS {
+        let conditions = threshold::parse(condition).expect("the rows are conditions");
+        let Some(Condition { metric, .. }) = conditions.first() else { continue };
+        let Some(values) = runs.iter().map(|run| metric.measure(run)).collect::<Option<Vec<f64>>>() else {
+            continue;
+        };
+        let (least, most) = values
+            .iter()
+            .fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(*value), most.max(*value)));
+        if most <= 0.0 {
+            continue;
+        }
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let texts = [mean, (squares / (count - 1.0)).sqrt(), least, most].map(|value| metric.text(value));
+        let [mean, deviation, least, most] = texts;
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, " {name:14}{mean:>14}{deviation:>14}{least:>14}{most:>14}");
+    }
+    out
+}
+
 /// How the table came about, and what speaks against it.
 fn method(base: &[RunResult], new: &[RunResult], rows: &[Comparison]) -> String {
     let mut out = String::new();

@@ -72,6 +72,31 @@ pub fn raise_descriptors(wanted: u64) -> u64 {
     }
 }
 
+/// Keeps the calling thread to one of the processors that this process may use: the `number`-th, counted round.
+///
+/// # Errors
+///
+/// What the system says, and where it knows no such thing.
+#[cfg(target_os = "linux")]
+pub fn pin(number: usize) -> std::io::Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let allowed = sched_getaffinity(None)?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut one = CpuSet::new();
+    one.set(all[number % all.len().max(1)]);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+/// As on Linux, where alone threads can be kept to a processor.
+///
+/// # Errors
+///
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn pin(_number: usize) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

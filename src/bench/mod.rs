@@ -21,6 +21,7 @@ pub mod run;
 pub mod schedule;
 pub mod sink;
 pub mod stamp;
+pub mod steady;
 pub mod stream;
 pub mod summary;
 pub mod template;

@@ -107,6 +107,8 @@ pub struct Credentials {
     pub user: Option<String>,
     /// Password.
     pub password: Option<String>,
+    /// Files of certificate and key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// As whom clients connect.
@@ -132,6 +134,15 @@ pub struct Identity {
     pub start_index: u32,
 }
 
+/// Load that is counted, but not in the result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WarmUp {
+    /// This long.
+    For(Duration),
+    /// Until throughput and median latency have settled; see [`super::steady`].
+    UntilSteady,
+}
+
 /// How much is sent, and when.
 #[derive(Clone, Debug)]
 pub struct Load {
@@ -141,7 +152,9 @@ pub struct Load {
     /// Messages of the whole load, warm-up included; no limit by default.
     pub messages: Option<u64>,
     /// Load that is counted, but not in the result.
-    pub warm_up: Duration,
+    pub warm_up: WarmUp,
+    /// Whether a load that was not steady fails the run.
+    pub demands_steady: bool,
     /// What the result is about.
     pub duration: Duration,
     /// How long nothing may arrive before what is missing counts as lost.
@@ -215,6 +228,8 @@ pub struct Plan {
     pub subscription: Subscription,
     /// Event loops, each a thread.
     pub threads: usize,
+    /// Each thread keeps to one processor.
+    pub is_pinned: bool,
     /// This part of the load, of how many.
     pub segment: (u32, u32),
     /// The run, 24 bits.
@@ -294,14 +309,22 @@ impl Plan {
     #[must_use]
     pub fn own_tls(&self, member: Member) -> Option<TlsSettings> {
         let layers = &self.transport.layers;
-        let ((certificate, key), settings) = (layers.own.as_ref()?, layers.tls.as_ref()?);
+        let settings = layers.tls.as_ref()?;
         let mut context = self.context(member, "", "");
         context.index = member.client + self.identity.start_index;
-        Some(TlsSettings {
-            certificate: Some(certificate.render(&context).into()),
-            key: Some(key.render(&context).into()),
-            ..settings.clone()
-        })
+        let listed = self.credentials(context.index).and_then(|row| row.certificate.clone());
+        let rendered = || {
+            let (certificate, key) = layers.own.as_ref()?;
+            Some((certificate.render(&context).into(), key.render(&context).into()))
+        };
+        let (certificate, key) = listed.or_else(rendered)?;
+        Some(TlsSettings { certificate: Some(certificate), key: Some(key), ..settings.clone() })
+    }
+
+    /// The line of the file of credentials that a client has.
+    fn credentials(&self, number: u32) -> Option<&Credentials> {
+        let all = &self.identity.credentials;
+        all.get((number as usize).checked_rem(all.len())?)
     }
 
     /// The group of a client.
@@ -317,8 +340,7 @@ impl Plan {
         let number = member.client + self.identity.start_index;
         let mut context = self.context(member, "", "");
         context.index = number;
-        let all = &self.identity.credentials;
-        let row = (!all.is_empty()).then(|| &all[number as usize % all.len()]);
+        let row = self.credentials(number);
         let render =
             |template: &Option<Template>| template.as_ref().map(|template| template.render(&context));
         let user = row.and_then(|row| row.user.clone()).or_else(|| render(&self.identity.user));
@@ -385,25 +407,43 @@ impl Plan {
     /// Nanoseconds of load, warm-up included; `u64::MAX` when only the number of messages ends it.
     #[must_use]
     pub fn load_nanos(&self) -> u64 {
-        let length = self.load.warm_up.saturating_add(self.load.duration);
-        u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+        match self.load.warm_up {
+            WarmUp::For(length) => nanos(length.saturating_add(self.load.duration)),
+            WarmUp::UntilSteady => u64::MAX,
+        }
     }
 
-    /// Nanoseconds of warm-up.
+    /// Nanoseconds of warm-up; `u64::MAX` when the load itself ends it.
     #[must_use]
     pub fn warm_up_nanos(&self) -> u64 {
-        u64::try_from(self.load.warm_up.as_nanos()).unwrap_or(u64::MAX)
+        match self.load.warm_up {
+            WarmUp::For(length) => nanos(length),
+            WarmUp::UntilSteady => u64::MAX,
+        }
     }
 
-    /// Messages a second that are asked for on average while it is measured; `None` without a schedule.
+    /// Messages a second that are asked for on average while it is measured, which begins `from` seconds into the load;
+    /// `None` without a schedule.
     #[must_use]
-    pub fn rate_asked(&self) -> Option<f64> {
+    pub fn rate_asked_from(&self, from: f64) -> Option<f64> {
         let schedule = self.load.schedule.as_ref()?;
-        let from = self.load.warm_up.as_secs_f64();
         let length = self.load.duration.as_secs_f64();
         let due = schedule.profile.count_until(from + length) - schedule.profile.count_until(from);
         (length > 0.0).then(|| due / length)
     }
+
+    /// As [`Plan::rate_asked_from`], from the end of the warm-up as far as that is known.
+    #[must_use]
+    pub fn rate_asked(&self) -> Option<f64> {
+        match self.load.warm_up {
+            WarmUp::For(length) => self.rate_asked_from(length.as_secs_f64()),
+            WarmUp::UntilSteady => self.rate_asked_from(0.0),
+        }
+    }
+}
+
+fn nanos(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A rate that never changes, for the whole load.

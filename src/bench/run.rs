@@ -119,7 +119,14 @@ impl Fleet {
             let made = Worker::new(shared.clone(), number, members, sender.clone());
             let (worker, waker) = made.map_err(RunError::Start)?;
             let builder = thread::Builder::new().name(format!("bench-{number}"));
-            fleet.threads.push(builder.spawn(move || worker.run()).map_err(RunError::Start)?);
+            let is_pinned = shared.plan.is_pinned;
+            let work = move || {
+                if is_pinned {
+                    machine::pin(number)?;
+                }
+                worker.run()
+            };
+            fleet.threads.push(builder.spawn(work).map_err(RunError::Start)?);
             fleet.wakers.push(waker);
         }
         Ok(fleet)

@@ -3,9 +3,13 @@
 //! `%i` index of the client, `%c` its Client Identifier, `%u` its User Name, `%g` its group, `%h` the machine's name,
 //! `%s` the sequence number of the message, `%r{a..b}` a random whole number, `%i{a..b}` the index wrapped into a
 //! range, `%rand_N` a random number below N, `%%` a percent sign.
+//!
+//! Payloads from a file have words in double braces instead, so that percent signs are their own: see
+//! [`Template::parse_words`].
 
 use super::schedule::mix;
 use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
 /// What a text is rendered for.
@@ -26,12 +30,12 @@ pub struct Context<'a> {
 }
 
 /// A text with places to fill in, read once.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Literal(String),
     Index,
@@ -44,6 +48,12 @@ enum Part {
     Sequence,
     /// First, count.
     Random(u64, u64),
+    /// Wall clock, in units of so many nanoseconds since the start of 1970.
+    Clock(u64),
+    /// A number of the normal distribution: mean, standard deviation.
+    Gauss(f64, f64),
+    /// A random UUID.
+    Uuid,
 }
 
 /// Why a text is no template.
@@ -55,6 +65,15 @@ pub enum TemplateError {
     /// A range that is not `{a..b}` with a not above b.
     #[error("'{0}' is no range: it is written {{0..99}}")]
     Range(String),
+    /// Words in double braces that stand for nothing.
+    #[error(
+        "'{{{{{0}}}}}' stands for nothing; there are seq, ts_ms, ts_ns, rand A B, gauss MEAN DEVIATION, uuid, client, \
+         user, index, group and host"
+    )]
+    Word(String),
+    /// Double braces that are not closed.
+    #[error("'{{{{' is not closed: a word is written {{{{seq}}}}")]
+    Open,
 }
 
 impl Template {
@@ -89,10 +108,37 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// Reads a template with words in double braces: `{{seq}}`, `{{ts_ms}}` and `{{ts_ns}}` (wall clock since the start
+    /// of 1970), `{{rand 1 6}}` (both included), `{{gauss 20 0.5}}`, `{{uuid}}`, `{{client}}`, `{{user}}`, `{{index}}`,
+    /// `{{group}}`, `{{host}}`.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`] for words that stand for nothing and braces that are not closed.
+    pub fn parse_words(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("{{") {
+            if at > 0 {
+                parts.push(Part::Literal(rest[..at].to_owned()));
+            }
+            let end = rest[at..].find("}}").ok_or(TemplateError::Open)?;
+            parts.push(word(&rest[at + 2..at + end])?);
+            rest = &rest[at + end + 2..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Literal(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+
     /// Whether it differs from message to message of one client.
     #[must_use]
     pub fn is_per_message(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Sequence | Part::Random(..)))
+        let is_own = |part: &Part| {
+            matches!(part, Part::Sequence | Part::Random(..) | Part::Clock(_) | Part::Gauss(..) | Part::Uuid)
+        };
+        self.parts.iter().any(is_own)
     }
 
     /// Whether it differs from client to client.
@@ -114,10 +160,12 @@ impl Template {
                 Part::User => out.write_str(context.user),
                 Part::Host => out.write_str(context.host),
                 Part::Sequence => write!(out, "{}", context.sequence),
-                Part::Random(first, count) => {
-                    let seed = mix(u64::from(context.index) << 8 | place as u64) ^ context.sequence;
-                    write!(out, "{}", first + mix(seed) % count)
+                Part::Random(first, count) => write!(out, "{}", first + chance(context, place) % count),
+                Part::Clock(unit) => write!(out, "{}", wall_nanos() / u128::from(*unit)),
+                Part::Gauss(mean, deviation) => {
+                    write!(out, "{:.3}", mean + deviation * normal(chance(context, place)))
                 }
+                Part::Uuid => write!(out, "{}", uuid(chance(context, place))),
             };
         }
     }
@@ -129,6 +177,56 @@ impl Template {
         self.render_into(context, &mut out);
         out
     }
+}
+
+/// Bits that are different for each client, message and place, and the same in every run.
+fn chance(context: &Context<'_>, place: usize) -> u64 {
+    mix(mix(u64::from(context.index) << 8 | place as u64) ^ context.sequence)
+}
+
+/// A number of the normal distribution around 0 with a deviation of 1 (Box and Muller).
+fn normal(bits: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // 53 bits
+    let unit = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+    (-2.0 * unit(bits).ln()).sqrt() * (std::f64::consts::TAU * unit(mix(bits))).cos()
+}
+
+fn uuid(bits: u64) -> uuid::Uuid {
+    let [high, low] = [bits, mix(bits)];
+    uuid::Builder::from_random_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes()).into_uuid()
+}
+
+fn wall_nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
+}
+
+/// What the words between double braces stand for.
+fn word(text: &str) -> Result<Part, TemplateError> {
+    let unknown = || TemplateError::Word(text.trim().to_owned());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let part = match words.as_slice() {
+        ["seq"] => Part::Sequence,
+        ["ts_ms"] => Part::Clock(1_000_000),
+        ["ts_ns"] => Part::Clock(1),
+        ["uuid"] => Part::Uuid,
+        ["client"] => Part::Client,
+        ["user"] => Part::User,
+        ["index"] => Part::Index,
+        ["group"] => Part::Group,
+        ["host"] => Part::Host,
+        ["rand", first, last] => {
+            let (first, last): (u64, u64) =
+                (first.parse().map_err(|_| unknown())?, last.parse().map_err(|_| unknown())?);
+            let count = last.checked_sub(first).and_then(|span| span.checked_add(1)).ok_or_else(unknown)?;
+            Part::Random(first, count)
+        }
+        ["gauss", mean, deviation] => {
+            let number = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());
+            Part::Gauss(number(mean).ok_or_else(unknown)?, number(deviation).ok_or_else(unknown)?)
+        }
+        _ => return Err(unknown()),
+    };
+    Ok(part)
 }
 
 /// What stands behind a percent sign, and how many bytes of it there are.
@@ -198,6 +296,43 @@ mod tests {
             assert!(template.is_per_message());
         }
         assert!(!Template::parse("a/%i").unwrap().is_per_message());
+    }
+
+    #[test]
+    fn words_in_braces_stand_for_their_parts_and_percent_signs_for_themselves() {
+        let context = Context { index: 2, client: "c-2", sequence: 7, ..Context::default() };
+        let render = |text| Template::parse_words(text).unwrap().render(&context);
+        assert_eq!(
+            render(r#"{"n":{{seq}},"by":"{{client}}","full":"100%"}"#),
+            r#"{"n":7,"by":"c-2","full":"100%"}"#
+        );
+        assert!(["1", "2"].contains(&render("{{ rand 1 2 }}").as_str()));
+        assert_eq!(render("{{uuid}}").len(), 36);
+        let now: u128 = render("{{ts_ms}}").parse().unwrap();
+        assert!(now > 1_700_000_000_000, "milliseconds since 1970");
+        assert_eq!(render("{{ts_ns}}").len(), 19);
+    }
+
+    #[test]
+    fn gauss_has_its_mean_and_deviation() {
+        let template = Template::parse_words("{{gauss 20 0.5}}").unwrap();
+        let value = |sequence| -> f64 {
+            template.render(&Context { sequence, ..Context::default() }).parse().unwrap()
+        };
+        let values: Vec<f64> = (0..4000).map(value).collect();
+        let mean = values.iter().sum::<f64>() / 4000.0;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 4000.0;
+        assert!((mean - 20.0).abs() < 0.05, "{mean}");
+        assert!((variance.sqrt() - 0.5).abs() < 0.05, "{}", variance.sqrt());
+    }
+
+    #[test]
+    fn words_that_stand_for_nothing_are_refused() {
+        for text in ["sequence", "rand 5 1", "rand a b", "gauss 1", "gauss nan 1", ""] {
+            let parsed = Template::parse_words(&format!("x{{{{{text}}}}}"));
+            assert_eq!(parsed, Err(TemplateError::Word(text.to_owned())));
+        }
+        assert_eq!(Template::parse_words("{{seq"), Err(TemplateError::Open));
     }
 
     #[test]

@@ -137,6 +137,9 @@ pub fn deliver(results: &mut [RunResult], output: &ResultFiles, gates: &Gates) -
         let color = !output.no_color && std::env::var_os("NO_COLOR").is_none() && io::stdout().is_terminal();
         let texts: Vec<_> = results.iter().map(|result| summary::render(result, Style { color })).collect();
         print(texts.join("\n").as_bytes())?;
+        if results.len() > 1 {
+            print(format!("\n{}", compare::spread(results)).as_bytes())?;
+        }
     }
     if let Some(path) = &output.json {
         write_to(path, |mut out| results.iter().try_for_each(|result| file::write_json(result, &mut out)))?;

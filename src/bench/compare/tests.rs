@@ -1,6 +1,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+
+#[test]
+fn repeated_runs_are_told_with_their_mean_and_what_they_differ_by() {
+    let run = |sent: f64| RunResult {
+        rates: crate::bench::result::Rates { sent, ..Default::default() },
+        ..RunResult::default()
+    };
+    let text = spread(&[run(1000.0), run(1200.0)]);
+    let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["sent", "1,100/s", "141/s", "1,000/s", "1,200/s"]);
+    assert_eq!(spread(&[run(1.0)]), "");
+}
 use crate::bench::result::sample;
 
 fn runs(rates: &[f64]) -> Vec<RunResult> {

@@ -3,6 +3,7 @@
 use super::{
     Generator, GeneratorStatus, Interval, Phase, RunResult, SeriesPoint, Status, StreamCount, Thread,
 };
+use crate::bench::steady;
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition, Metric};
 
@@ -48,6 +49,20 @@ impl RunResult {
             conditions.iter().chain(&implied).map(|condition| condition.check(self)).collect();
         self.thresholds.splice(0..0, checked);
         self.judge();
+    }
+
+    /// Judges whether the last measured seconds were steady, and lets the run fail if not (`--steady`).
+    pub fn judge_steady(&mut self) {
+        let (from, until) = (self.phases.warmup_s, self.phases.warmup_s + self.phases.measure_s);
+        // A second in which the phase changed is a short one, which says nothing about the rate.
+        let is_whole = |interval: &&Interval| {
+            let second = f64::from(interval.second);
+            interval.phase == Phase::Measure && second >= from - 1e-3 && second + 1.0 <= until + 1e-3
+        };
+        let windows: Vec<_> = self.intervals.iter().filter(is_whole).map(Interval::window).collect();
+        let was_steady = self.phases.steady.unwrap_or(true);
+        self.phases.steady = Some(was_steady && steady::is_steady(&windows));
+        self.run.demands_steady = true;
     }
 
     /// The counts of deliveries are the sums of the streams', where those are known.
@@ -101,7 +116,9 @@ impl RunResult {
         let violations = self.violations();
         let gates: Vec<_> = self.thresholds.iter().filter(|threshold| !threshold.pass).map(broken).collect();
         let not_steady = self.phases.steady == Some(false);
-        let untrusted = self.run.strict && (self.generator.status != GeneratorStatus::Ok || not_steady);
+        let (strict, demands_steady) = (self.run.strict, self.run.demands_steady);
+        let untrusted = (strict && self.generator.status != GeneratorStatus::Ok)
+            || ((strict || demands_steady) && not_steady);
         let verdict = &mut self.verdict;
         verdict.exit_code = match () {
             () if self.run.interrupted => EXIT_INTERRUPTED,

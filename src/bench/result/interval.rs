@@ -1,6 +1,7 @@
 //! What was counted in one second of a run.
 
 use crate::bench::histogram::{Histogram, HistogramError, Packed};
+use crate::bench::steady::Window;
 use serde::{Deserialize, Serialize};
 
 /// A part of a run.
@@ -87,6 +88,15 @@ impl IntervalLatencies {
 }
 
 impl Interval {
+    /// What steadiness is judged by.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        // Texts from files were checked when they were read.
+        let latency = self.latency.headline().unwrap_or_default();
+        let messages = if self.received > 0 { self.received } else { self.sent };
+        Window { messages, p50_us: latency.percentile(50.0) }
+    }
+
     /// Adds what another segment counted in the same second.
     ///
     /// # Errors

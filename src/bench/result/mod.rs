@@ -132,6 +132,9 @@ pub struct Run {
     pub allowed: Vec<String>,
     /// Whether a suspect or saturated generator, or a load that was not steady, fails the run (`--strict`).
     pub strict: bool,
+    /// Whether a load that was not steady fails the run (`--steady`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub demands_steady: bool,
     /// Whether the run was interrupted; what was measured until then stands.
     pub interrupted: bool,
     /// Whether receivers of this segment get messages from publishers of others, so that what is lost is only known once

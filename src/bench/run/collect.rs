@@ -8,6 +8,7 @@ use crate::bench::result::{
     RunResult, Segment, StreamCount, Thread,
 };
 use crate::bench::result::{Counts, ErrorCount};
+use crate::bench::steady::Window;
 use crate::bench::verdict;
 use crate::bench::worker::shared::{Report, Shared};
 use crate::bench::worker::tally::{Outcome, Tally};
@@ -36,6 +37,7 @@ pub(super) struct Run {
 pub(super) struct Collected {
     open: BTreeMap<(u32, Phase), Tally>,
     intervals: Vec<Interval>,
+    warm_up_windows: Vec<Window>,
     latencies: Latencies,
     last_second: (u64, u64, u64),
     outcomes: Vec<Outcome>,
@@ -71,6 +73,11 @@ impl Collected {
         self.outcomes.len()
     }
 
+    /// What each whole second of the warm-up brought.
+    pub(super) fn warm_up_windows(&self) -> &[Window] {
+        &self.warm_up_windows
+    }
+
     /// Median, 99th percentile and maximum of the last whole second in microseconds.
     pub(super) const fn last_second(&self) -> (u64, u64, u64) {
         self.last_second
@@ -90,6 +97,11 @@ impl Collected {
         }
         self.latencies.connect.merge(&tally.latency.connect);
         self.latencies.tls.merge(&tally.latency.tls);
+        if tally.phase == Phase::Warmup {
+            let messages = if tally.received > 0 { tally.received } else { tally.sent };
+            let p50_us = tally.latency.headline().percentile(50.0);
+            self.warm_up_windows.push(Window { messages, p50_us });
+        }
         let latency = IntervalLatencies {
             e2e: tally.latency.e2e.pack(),
             service: tally.latency.service.pack(),
@@ -157,7 +169,7 @@ impl Collected {
             streams: streams.into_values().collect(),
             ..RunResult::default()
         };
-        result.rates.asked = plan.rate_asked().filter(|_| result.counts.asked > 0);
+        result.rates.asked = plan.rate_asked_from(result.phases.warmup_s).filter(|_| result.counts.asked > 0);
         result.warnings = warnings(&result, plan);
         result
     }

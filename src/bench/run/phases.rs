@@ -4,6 +4,7 @@ use super::collect::Collected;
 use crate::bench::machine;
 use crate::bench::plan::{Mode, StormKind};
 use crate::bench::result::{Phase, Phases, RunResult, Storm};
+use crate::bench::steady;
 use crate::bench::worker::shared::{Report, Shared, Standing};
 use crate::packet::Qos;
 use mio::Waker;
@@ -20,6 +21,12 @@ const LEAD: u64 = 5_000_000;
 
 /// Workers send what was due for this long behind the end, in nanoseconds.
 const GRACE: u64 = 110_000_000;
+
+/// How long a load may take to settle, in nanoseconds.
+const WARM_UP_MAX: u64 = 60_000_000_000;
+
+/// From the decision to measure to the first moment that is, in nanoseconds: long enough to tell all workers.
+const MEASURE_LEAD: u64 = 250_000_000;
 
 /// Breaks a run off; may be set from a signal handler's thread.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +135,7 @@ impl Coordinator {
         self.phases.warmup_s =
             seconds(self.shared.measure_from.load(Relaxed).min(self.shared.load_end.load(Relaxed)));
         let storm = self.storm.map(|storm| storm.result);
+        let demands_steady = self.shared.plan.load.demands_steady;
         let mut result = self.collected.into_result(
             &self.shared,
             &super::collect::Run {
@@ -140,6 +148,9 @@ impl Coordinator {
                 interrupted: self.interrupted,
             },
         );
+        if demands_steady {
+            result.judge_steady();
+        }
         if let Some(storm) = storm {
             "storm".clone_into(&mut result.run.mode);
             result.storm = Some(storm);
@@ -179,12 +190,14 @@ impl Coordinator {
             let since = self.now().saturating_sub(start);
             let (from, end) = (self.shared.measure_from.load(Relaxed), self.shared.load_end.load(Relaxed));
             let live = if since < from {
-                self.live(Phase::Warmup, start, Some(seconds(from)), &standing)
+                let length = (from < u64::MAX).then(|| seconds(from));
+                self.live(Phase::Warmup, start, length, &standing)
             } else {
                 let length = (end < u64::MAX).then(|| seconds(end.saturating_sub(from)));
                 self.live(Phase::Measure, start + from, length, &standing)
             };
             watch(&live);
+            self.end_warm_up(since);
             if self.storm(&standing, since) {
                 self.shared.load_end.store(since.min(end), Relaxed);
                 self.wake();
@@ -203,6 +216,25 @@ impl Coordinator {
         }
         let (from, end) = (self.shared.measure_from.load(Relaxed), self.shared.load_end.load(Relaxed));
         self.phases.measure_s = seconds(end.saturating_sub(from));
+    }
+
+    /// Lets the measured phase begin when the load has settled, or has not for too long.
+    fn end_warm_up(&mut self, since: u64) {
+        if self.shared.measure_from.load(Relaxed) != u64::MAX {
+            return;
+        }
+        let is_steady = steady::is_steady(self.collected.warm_up_windows());
+        if !is_steady && since < WARM_UP_MAX {
+            return;
+        }
+        self.phases.steady = Some(is_steady);
+        self.phases.steady_after_s = is_steady.then(|| seconds(since));
+        let from = since + MEASURE_LEAD;
+        let length = u64::try_from(self.shared.plan.load.duration.as_nanos()).unwrap_or(u64::MAX);
+        // The end first: a worker that sees only one of them goes on.
+        self.shared.load_end.store(from.saturating_add(length), Relaxed);
+        self.shared.measure_from.store(from, Relaxed);
+        self.wake();
     }
 
     /// From now to the first due time, in nanoseconds.

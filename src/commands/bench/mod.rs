@@ -16,7 +16,7 @@ use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use progress::Progress;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -91,12 +91,12 @@ fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> an
         signal_hook::flag::register(signal, flag.clone())?;
     }
     let attempt = Attempt { flags, title, stop: Stop::of(flag) };
-    let mut result = match &flags.condition {
-        Some(condition) => find(&attempt, &plan, condition)?,
-        None => attempt.run(plan, conditions)?,
+    let mut results = match &flags.condition {
+        Some(condition) => vec![find(&attempt, &plan, condition)?],
+        None => attempt.repeat(&plan, conditions)?,
     };
     drop((broker, sink));
-    bench_result::deliver(std::slice::from_mut(&mut result), &flags.output, &flags.gates)
+    bench_result::deliver(&mut results, &flags.output, &flags.gates)
 }
 
 /// What all runs of one command have in common.
@@ -107,6 +107,22 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Runs `plan` as often as asked for, until one run is interrupted or finds no broker.
+    fn repeat(&self, plan: &Plan, conditions: &[Condition]) -> anyhow::Result<Vec<RunResult>> {
+        let mut results = Vec::new();
+        for number in 0..self.flags.load.repeat {
+            // Messages of the run before are foreign to this one.
+            let run = (plan.run + number) & 0xFF_FFFF;
+            let result = self.run(Plan { run, ..plan.clone() }, conditions)?;
+            let is_last = result.run.interrupted || result.verdict.status == Status::Error;
+            results.push(result);
+            if is_last {
+                break;
+            }
+        }
+        Ok(results)
+    }
+
     /// Runs `plan` and judges it by `conditions`.
     fn run(&self, plan: Plan, conditions: &[Condition]) -> anyhow::Result<RunResult> {
         let config = describe(self.flags);
@@ -255,5 +271,22 @@ fn report_usage(error: &clap::Error) -> u8 {
         return 0;
     }
     complain(&format!("Error: {error}").replacen("Error: error: ", "Error: ", 1));
+    if let Some(ContextValue::String(letter)) = error.get(ContextKind::InvalidArg)
+        && let Some((_, reading)) = OTHER_LETTERS.iter().find(|(known, _)| letter == known)
+    {
+        complain(&format!("\n{reading}\n"));
+    }
     EXIT_USAGE
 }
+
+/// Letters that mean one thing to mosquitto's clients and another to other load generators.
+const OTHER_LETTERS: [(&str, &str); 5] = [
+    ("-C", "-C counts messages elsewhere, or keeps sessions: here --messages (-L) and --no-clean say which."),
+    ("-S", "-S is a lookup of SRV records elsewhere, or TLS: here --tls, and -h names the broker."),
+    (
+        "-l",
+        "-l reads lines of the standard input elsewhere, or loops for ever: here --lines FILE and --duration (-W).",
+    ),
+    ("-n", "-n is an empty message elsewhere, or a number: here --size 0, --clients (-c) and --start-index."),
+    ("-d", "-d prints packets elsewhere, or spreads the load: here culex-sub -d, and --segment i/n."),
+];

@@ -159,6 +159,9 @@ fn draw(bar: &ProgressBar, live: &Live, rates: &Rates, curve: &str) {
 
 fn latencies(live: &Live) -> String {
     let (p50, p99, max) = live.latency_us;
+    if max == 0 {
+        return "–".to_owned();
+    }
     format!("p50 {}   p99 {}   max {} ms", milliseconds(p50), milliseconds(p99), milliseconds(max))
 }
 
@@ -214,7 +217,8 @@ mod tests {
 
     #[test]
     fn connections_that_failed_are_told_while_others_are_made() {
-        let live = Live { clients: 10, ready: 3, failed: 2, elapsed: 0.5, ..Live::default() };
+        let live =
+            Live { phase: Phase::Connect, clients: 10, ready: 3, failed: 2, elapsed: 0.5, ..Live::default() };
         assert_eq!(stand(&live), "3/10   0.5 s   2 failed");
         assert_eq!(position(&live), (5, 10));
     }

@@ -11,6 +11,7 @@ pub use error::BenchError;
 pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
 use super::bench_result::{Gates, ResultFiles};
+use crate::bench::plan::WarmUp;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -207,7 +208,7 @@ pub struct BenchIdentity {
     /// Passwords; a template
     #[arg(short = 'P', long = "pw", value_name = "template", env = "MQTT_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    /// Take identifiers, names and passwords from this file: a line of id,user,password a client
+    /// Take identifiers, names, passwords and certificates from this file: a line of id,user,password,cert,key a client
     #[arg(long, value_name = "file")]
     pub credentials: Option<PathBuf>,
     /// Version of the protocol: 5, 311, 31 (or mqttv5, 4, 3)
@@ -283,9 +284,16 @@ pub struct BenchLoad {
     /// Total number of messages, which ends the load before its time does
     #[arg(short = 'L', long, value_name = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: Option<u64>,
-    /// Load before the measured time, counted but not in the result; 1s by default, none with --messages
-    #[arg(long, value_name = "duration", value_parser = value::duration)]
-    pub warmup: Option<Duration>,
+    /// Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until
+    /// throughput and median latency have been steady for ten seconds, at most a minute
+    #[arg(long, value_name = "duration", value_parser = value::warm_up)]
+    pub warmup: Option<WarmUp>,
+    /// Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds
+    #[arg(long)]
+    pub steady: bool,
+    /// Run this many times, and tell how the runs differ
+    #[arg(long, value_name = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
     /// How long nothing may arrive at the end before what is missing is lost
     #[arg(long, value_name = "duration", value_parser = value::duration, default_value = "5s")]
     pub drain: Duration,
@@ -326,13 +334,24 @@ pub struct BenchMessage {
     /// Payloads from the lines of this file, round and round
     #[arg(long, value_name = "file")]
     pub lines: Option<PathBuf>,
+    /// Payload made for each message from this file: {{seq}} {{ts_ms}} {{ts_ns}} {{rand a b}} {{gauss m s}} {{uuid}}
+    /// {{client}} {{user}} {{index}} {{group}} {{host}}
+    #[arg(long, value_name = "file", conflicts_with_all = ["message", "file", "lines", "size"])]
+    pub template: Option<PathBuf>,
     /// How messages are marked: auto, full (24 bytes), seq (8 bytes), property (MQTT 5), off
     ///
     /// auto: in the front of the payload when it is filler, as a property when it is yours.
     #[arg(long, value_name = "form", value_enum, default_value = "auto")]
     pub stamp: StampWord,
     /// Messages of QoS 1 and 2 in flight for each publisher; 0 for as many as the broker takes
-    #[arg(short = 'w', long, visible_alias = "inflight", value_name = "count", default_value_t = 20)]
+    #[arg(
+        short = 'w',
+        long,
+        visible_alias = "inflight",
+        short_alias = 'F',
+        value_name = "count",
+        default_value_t = 20
+    )]
     pub window: u16,
 }
 
@@ -365,6 +384,9 @@ pub struct BenchSubscribers {
     /// Quality of Service of the subscriptions; that of the messages by default
     #[arg(long, value_name = "0|1|2", value_parser = super::value::qos(), hide_possible_values = true)]
     pub sub_qos: Option<crate::packet::Qos>,
+    /// Give each subscription this Subscription Identifier (MQTT 5)
+    #[arg(long, value_name = "number", value_parser = clap::value_parser!(u32).range(1..=268_435_455))]
+    pub sub_id: Option<u32>,
     /// Subscribe as members of this shared subscription; a template
     #[arg(long, value_name = "group")]
     pub share: Option<String>,
@@ -395,6 +417,9 @@ pub struct BenchGenerator {
     /// Event loops, each a thread; as many as there are processors by default
     #[arg(long, value_name = "count", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Keep each thread to a processor of its own (Linux)
+    #[arg(long)]
+    pub pin: bool,
     /// Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with
     /// BENCH_SEGMENTS or SLURM_NTASKS
     #[arg(long, value_name = "i/n", value_parser = value::segment)]

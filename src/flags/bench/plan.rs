@@ -7,8 +7,10 @@ use crate::bench::machine;
 use crate::bench::payload::{PAYLOAD_BYTES_MAX, Payload, StampForm, fitting_stamp};
 use crate::bench::plan::{
     Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, StormKind, Subscription, Transport,
+    WarmUp,
 };
 use crate::bench::schedule::{Arrival, Profile, Schedule};
+use crate::bench::steady;
 use crate::bench::template::{Context, Template};
 use crate::net::tls::TlsSettings;
 use crate::packet::{
@@ -23,6 +25,9 @@ use std::time::Duration;
 
 /// The warm-up, unless the user says otherwise.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// The least that --steady can judge.
+const STEADY: Duration = Duration::from_secs(steady::WINDOWS as u64);
 
 /// The most that a range of source addresses may name.
 const SOURCES_MAX: usize = 65_536;
@@ -41,6 +46,11 @@ impl Bench {
         if self.mode == ModeWord::Find && self.schedule(&layout)?.is_none() {
             return Err(BenchError::Conflict("find needs an open loop: --rate is where it begins"));
         }
+        if self.mode == ModeWord::Find && self.load.repeat > 1 {
+            return Err(BenchError::Conflict(
+                "find runs each rate as often as it needs to; --repeat is for one load",
+            ));
+        }
         let properties = PropertyLists::read(&self.identity.property, self.identity.protocol_version)?;
         let message = self.message(&layout, properties.publish)?;
         let plan = Plan {
@@ -54,6 +64,7 @@ impl Bench {
             subscription: self.subscription(&layout, message.qos, properties.subscribe)?,
             message,
             threads: self.threads(),
+            is_pinned: self.generator.pin,
             segment: self.segment(|name| std::env::var(name).ok())?,
             run: run & 0xFF_FFFF,
         };
@@ -217,11 +228,8 @@ impl Bench {
         Ok(Load {
             schedule: self.schedule(layout)?,
             messages: load.messages,
-            warm_up: load.warmup.unwrap_or(if is_connect || load.messages.is_some() {
-                Duration::ZERO
-            } else {
-                WARM_UP
-            }),
+            warm_up: self.warm_up(is_connect)?,
+            demands_steady: load.steady,
             duration: load.duration,
             drain: load.drain,
             lag_max: load.max_lag,
@@ -230,6 +238,25 @@ impl Bench {
             start_at: self.generator.start_at,
             reconnect: self.connection.reconnect,
         })
+    }
+
+    fn warm_up(&self, is_connect: bool) -> Result<WarmUp, BenchError> {
+        let load = &self.load;
+        let default = if is_connect || load.messages.is_some() { Duration::ZERO } else { WARM_UP };
+        let warm_up = load.warmup.unwrap_or(WarmUp::For(default));
+        let waits = warm_up == WarmUp::UntilSteady;
+        if (waits || load.steady) && (is_connect || load.messages.is_some()) {
+            return Err(BenchError::Conflict("only a load of some duration can be steady"));
+        }
+        if waits && self.segment(|name| std::env::var(name).ok())?.1 > 1 {
+            return Err(BenchError::Conflict("the segments of one load cannot wait each for itself"));
+        }
+        if load.steady && !waits && load.duration < STEADY {
+            return Err(BenchError::Conflict(
+                "--steady looks at ten seconds, so --duration must be 10s or more",
+            ));
+        }
+        Ok(warm_up)
     }
 
     fn schedule(&self, layout: &Layout) -> Result<Option<Schedule>, BenchError> {
@@ -313,6 +340,12 @@ impl Bench {
         let flags = &self.message;
         let payload = if let Some(text) = &flags.message {
             Payload::Template(Arc::new(template("--message", text)?))
+        } else if let Some(path) = &flags.template {
+            let text = String::from_utf8(read(path)?)
+                .map_err(|_| BenchError::Content { path: path.clone(), reason: "not UTF-8" })?;
+            let words = Template::parse_words(text.trim_end_matches(['\r', '\n']));
+            let wrong = |source| BenchError::Template { flag: "--template", source };
+            Payload::Template(Arc::new(words.map_err(wrong)?))
         } else if let Some(path) = &flags.file {
             Payload::Fixed(read(path)?.into())
         } else if let Some(path) = &flags.lines {
@@ -340,9 +373,16 @@ impl Bench {
         &self,
         layout: &Layout,
         qos: Qos,
-        properties: Properties,
+        mut properties: Properties,
     ) -> Result<Subscription, BenchError> {
         let flags = &self.subscribers;
+        if let Some(number) = flags.sub_id {
+            if self.identity.protocol_version != ProtocolVersion::V5 {
+                return Err(BenchError::NeedsV5("--sub-id"));
+            }
+            let property = Property::number(PropertyIdentifier::SubscriptionIdentifier, number);
+            properties.push(property).map_err(|error| BenchError::Property(error.to_string()))?;
+        }
         let topic = self.will_topic().filter(|_| self.kind == Some(StormWord::Will));
         let default = [default_filter(layout, topic.as_ref().unwrap_or(&self.message.topic))];
         let filters = if flags.filter.is_empty() { &default[..] } else { &flags.filter[..] };
@@ -385,21 +425,27 @@ fn read(path: &Path) -> Result<Vec<u8>, BenchError> {
     fs::read(path).map_err(|source| BenchError::File { path: path.to_owned(), source })
 }
 
-/// `id,user,password` a line; an empty field is none, and lines that begin with `#` are passed over.
+/// `id,user,password,cert,key` a line, of which the end may be left out; an empty field is none, and lines that begin with
+/// `#` are passed over.
 fn credentials(path: &Path) -> Result<Vec<Credentials>, BenchError> {
     let text = String::from_utf8(read(path)?)
         .map_err(|_| BenchError::Content { path: path.to_owned(), reason: "not UTF-8" })?;
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let rows: Vec<Credentials> = lines
         .map(|line| {
-            let mut fields = line.splitn(3, ',').map(str::trim);
+            let mut fields = line.splitn(5, ',').map(str::trim);
             let id = fields.next().unwrap_or_default().to_owned();
             let mut optional = || fields.next().filter(|field| !field.is_empty()).map(str::to_owned);
-            Credentials { id, user: optional(), password: optional() }
+            let (user, password) = (optional(), optional());
+            let certificate = optional().zip(optional()).map(|(cert, key)| (cert.into(), key.into()));
+            Credentials { id, user, password, certificate }
         })
         .collect();
     if rows.is_empty() {
-        return Err(BenchError::Content { path: path.to_owned(), reason: "no line with id,user,password" });
+        return Err(BenchError::Content {
+            path: path.to_owned(),
+            reason: "no line with id,user,password,cert,key",
+        });
     }
     Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! How the values of the load generator's flags are written.
 
+use crate::bench::plan::WarmUp;
 use crate::packet::ProtocolVersion;
 use std::time::{Duration, SystemTime};
 
@@ -51,6 +52,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
             .ok_or_else(|| range.to_owned());
     }
     humantime::parse_duration(text).map_err(|error| format!("{error} (written as 500ms, 30s, 5m)"))
+}
+
+pub(super) fn warm_up(text: &str) -> Result<WarmUp, String> {
+    if text == "auto" { Ok(WarmUp::UntilSteady) } else { duration(text).map(WarmUp::For) }
 }
 
 pub(super) fn positive(text: &str) -> Result<f64, String> {
