@@ -353,6 +353,8 @@ fn what_cannot_be_opened_ends_the_start_with_its_name() {
         ("include_dir /nonexistent/conf.d\n", "/nonexistent/conf.d"),
         ("listener 1 192.0.2.1\n", "192.0.2.1:1"),
         ("bind_interface no-such-interface\n", "localhost"),
+        ("certfile /nonexistent/c\nkeyfile /nonexistent/k\n", "/nonexistent/c"),
+        ("persistence true\npersistence_location /nonexistent/\n", "/nonexistent/culex.db"),
     ] {
         let file = folder.file("broker.conf", configuration);
         let mut child = Command::new(BROKER)
@@ -366,5 +368,6 @@ fn what_cannot_be_opened_ends_the_start_with_its_name() {
         child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
         assert!(matches!(child.wait().unwrap().code(), Some(1 | 3)), "{configuration}{error}");
         assert!(error.contains(name), "{configuration}{error}");
+        assert_eq!(error.matches("(os error").count(), 1, "said once: {error}");
     }
 }

@@ -155,7 +155,9 @@ fn files_with_wrong_lines_end_the_start_with_their_place() {
     let folder = Folder::new("wrong");
     let passwords = folder.file("passwords", "# fine\nbob:plain\n");
     let rights = folder.file("rights", "user bob\n\ntopic read a/#/b\n");
+    let misspelt = folder.file("misspelt", "topic raed a\n");
     let cases = [
+        (format!("acl_file {}\n", misspelt.display()), format!("{}:1.", misspelt.display())),
         (format!("password_file {}\n", passwords.display()), format!("{}:2.", passwords.display())),
         (format!("acl_file {}\n", rights.display()), format!("{}:3.", rights.display())),
         (

@@ -8,6 +8,7 @@ use culex::packet::{Connect, Packet, PacketIdentifier, Properties, Publish, Qos,
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -266,7 +267,9 @@ fn a_long_log_is_written_anew_and_says_the_same() {
     for number in 1..=100 {
         publisher.publish(Publish { retain: true, ..message(Qos::AtLeastOnce, number, "large", &large) });
     }
-    let length = fs::metadata(home.store()).unwrap().len();
+    let store = fs::metadata(home.store()).unwrap();
+    assert_eq!(store.permissions().mode() & 0o077, 0, "other people's messages are nobody's business");
+    let length = store.len();
     assert!(length < 10_000_000, "20 MB of replaced messages take {length} bytes");
     publisher.publish(Publish { retain: true, ..message(Qos::AtLeastOnce, 101, "large", "last") });
     broker.kill();

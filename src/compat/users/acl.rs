@@ -152,8 +152,13 @@ impl AclFile {
 /// `[read|write|readwrite|deny] FILTER`; both ways without a word. A filter may have blanks in it.
 fn rule(text: &str) -> Result<Rule, String> {
     let (right, filter) = match text.split_once([' ', '\t']) {
-        Some((word, filter)) if Right::named(word).is_some() => (Right::named(word), filter.trim()),
-        _ => (None, text),
+        // As mosquitto has it: a filter with a space needs its right before it, so that a misspelt right is none of it.
+        Some((word, filter)) => {
+            let named = Right::named(word);
+            let unknown = || format!("'{word}' is not a right: read, write, readwrite or deny");
+            (Some(named.ok_or_else(unknown)?), filter.trim())
+        }
+        None => (None, text),
     };
     if filter.is_empty() || Right::named(filter).is_some() {
         return Err("An ACL line names no topic".to_owned());
@@ -259,7 +264,7 @@ mod tests {
     #[test]
     fn rules_belong_to_the_user_before_them() {
         let file = file(
-            "# comment\n\ntopic read public/#\nuser bob\ntopic write in/+\n topic  readwrite both\ntopic plain name\n\
+            "# comment\n\ntopic read public/#\nuser bob\ntopic write in/+\n topic  readwrite both\ntopic readwrite plain name\n\
              user eve\n",
         );
         let allows = |user, right, topic| file.allows(&client("c", user), right, topic);

@@ -106,12 +106,12 @@ impl ListenPlan {
 #[derive(Debug, Error)]
 pub enum ListenError {
     /// The address cannot be had.
-    #[error("{address}: {source}")]
+    #[error("{address}: {error}")]
     Address {
         /// What was to be bound.
         address: String,
         /// Why it could not be.
-        source: io::Error,
+        error: io::Error,
     },
     /// Its certificates cannot be used.
     #[cfg(feature = "tls")]
@@ -206,7 +206,7 @@ impl Listeners {
                 websocket: plan.websocket.clone(),
             };
             let bound = bind(plan)
-                .map_err(|source| ListenError::Address { address: plan.address.to_string(), source })?;
+                .map_err(|error| ListenError::Address { address: plan.address.to_string(), error })?;
             let listener =
                 |socket| Listener { plan: index, nodelay: plan.nodelay, layers: layers.clone(), socket };
             sockets.extend(bound.into_iter().map(listener));
@@ -340,7 +340,7 @@ mod tests {
                 let bound = match Listeners::bind(&[plan]) {
                     Ok(bound) => bound,
                     // A machine without IPv6.
-                    Err(ListenError::Address { source, .. }) if !is_v4 && has_no_ipv6(&source) => continue,
+                    Err(ListenError::Address { error, .. }) if !is_v4 && has_no_ipv6(&error) => continue,
                     Err(error) => panic!("{error}"),
                 };
                 assert!(bound.local_addresses().iter().all(|(_, address)| address.is_ipv4() == is_v4));
@@ -366,9 +366,9 @@ mod tests {
         let first = Listeners::bind(&[plan(ListenAddress::Loopback { port: 0 })]).unwrap();
         let port = first.local_addresses()[0].1.port();
         let host = Some("127.0.0.1".to_owned());
-        let error = Listeners::bind(&[plan(ListenAddress::Tcp { host, port })]).unwrap_err();
-        let ListenError::Address { address, source } = error else { panic!("{error}") };
-        assert_eq!(source.raw_os_error(), Some(libc::EADDRINUSE));
+        let refused = Listeners::bind(&[plan(ListenAddress::Tcp { host, port })]).unwrap_err();
+        let ListenError::Address { address, error } = refused else { panic!("{refused}") };
+        assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));
         assert_eq!(address, format!("127.0.0.1:{port}"));
     }
 

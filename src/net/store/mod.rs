@@ -13,7 +13,7 @@ use record::{Reader, WallClock, Writer};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -113,8 +113,7 @@ impl Store {
         let clock = WallClock(wall_clock);
         let path = &plan.path;
         let fail = |error| io_error(path, error);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(fail)?;
+        let file = private().create(true).truncate(false).open(path).map_err(fail)?;
         let opened = file.metadata().map_err(fail)?.ino();
         let log = Log::lock(file, 0).map_err(fail)?;
         if fs::metadata(path).map_err(fail)?.ino() != opened {
@@ -194,7 +193,9 @@ impl Store {
         beside: &Path,
         snapshot: impl FnOnce(&mut dyn FnMut(Change)),
     ) -> io::Result<()> {
-        let mut file = File::create(beside)?;
+        // What a killed process left there may be readable for others.
+        let _ = fs::remove_file(beside);
+        let mut file = private().create_new(true).open(beside)?;
         file.write_all(&HEADER)?;
         let mut log = Log::lock(file, HEADER.len() as u64)?;
         let mut writer = Writer::new(self.clock);
@@ -222,6 +223,13 @@ impl Store {
         (self.log, self.writer) = (log, writer);
         Ok(())
     }
+}
+
+/// For a file that holds other people's messages: nobody but its owner reads it.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
 }
 
 /// Gives what the file holds to `restore`; what is damaged is told, and a copy kept.

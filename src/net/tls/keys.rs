@@ -22,7 +22,7 @@ use x509_cert::{
 const PEM_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let unreadable = |source| TlsError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |error| TlsError::Unreadable { path: path.to_owned(), error };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
@@ -71,7 +71,7 @@ pub(super) fn private_key(
 ) -> Result<PrivateKeyDer<'static>, TlsError> {
     let pem = read(path)?;
     let no_key = || TlsError::NoKey { path: path.to_owned() };
-    let mut ask = || passphrase().map_err(|source| TlsError::Unreadable { path: path.to_owned(), source });
+    let mut ask = || passphrase().map_err(|error| TlsError::Unreadable { path: path.to_owned(), error });
     let text = String::from_utf8_lossy(&pem);
     if let Some(legacy) = LegacyKey::find(&text) {
         let legacy = legacy.ok_or_else(no_key)?;

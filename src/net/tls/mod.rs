@@ -75,12 +75,12 @@ impl std::fmt::Debug for PreSharedKey {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file of the settings cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A certificate file without a certificate.
     #[error("{}: no certificate found", path.display())]
@@ -262,7 +262,7 @@ fn authorities(
         None => Vec::new(),
     };
     if let Some(folder) = ca_path {
-        let unreadable = |source| TlsError::Unreadable { path: folder.to_owned(), source };
+        let unreadable = |error| TlsError::Unreadable { path: folder.to_owned(), error };
         for entry in std::fs::read_dir(folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             if is_hashed_name(&entry.file_name().to_string_lossy()) {

@@ -49,7 +49,7 @@ impl PskAcceptor {
         settings: &TlsServerSettings,
     ) -> Result<Self, TlsError> {
         let text = fs::read_to_string(file)
-            .map_err(|source| TlsError::Unreadable { path: file.to_owned(), source })?;
+            .map_err(|error| TlsError::Unreadable { path: file.to_owned(), error })?;
         let wrong = |(line, fault)| TlsError::KeyLine { path: file.to_owned(), line, fault };
         let keys = parse(&text).map_err(wrong)?;
         let hint =
