@@ -330,3 +330,29 @@ fn out_of_descriptors_it_closes_what_comes_and_serves_on() {
     assert!(log.contains("too many open files"), "{log}");
     assert!(again.is_some(), "{log}");
 }
+
+#[test]
+fn listeners_that_nothing_is_left_for_try_again_although_no_connection_ends() {
+    let mut broker = Running::start(&[], Stdio::piped());
+    let pid = broker.child.id() as i32;
+    let limit = |count| {
+        let limit = libc::rlimit { rlim_cur: count, rlim_max: 1024 };
+        // SAFETY: the limit is valid for the call, and the process is our child.
+        assert_eq!(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) }, 0);
+    };
+    // Fewer than it has already, and no connection that could end.
+    limit(3);
+    let mut waiting = TcpStream::connect(("127.0.0.1", broker.port)).unwrap();
+    waiting.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    waiting.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c").unwrap();
+    let mut log = BufReader::new(broker.child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("too many open files") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the log ends");
+    }
+    limit(100);
+    let mut connack = [0; 4];
+    waiting.read_exact(&mut connack).unwrap();
+    assert_eq!(connack, [0x20, 2, 0, 0]);
+}

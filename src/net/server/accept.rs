@@ -6,9 +6,14 @@ use super::ready::{ReadyList, Source, SourceWaker};
 use crate::net::Stream;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsServer;
+use crate::time::Time;
 use std::fs::File;
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How long listeners wait for a descriptor at most before they try again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What one call of accept gave.
 #[derive(Debug)]
@@ -19,9 +24,11 @@ pub(super) enum Accepted {
     Below(Layers, usize, Stream, Peer),
     /// One that was closed at once because there is no descriptor for it.
     Refused,
+    /// There is no descriptor for what waits, not even to close it: listeners wait for a while.
+    Exhausted,
     /// One that broke before it was accepted.
     Broken,
-    /// None waits, or none can be taken until a connection ends.
+    /// None waits, or none can be taken now.
     Nothing,
 }
 
@@ -31,8 +38,8 @@ pub(super) struct Acceptor {
     listeners: Vec<(Listener, SourceWaker)>,
     /// Given up for a moment when there is no descriptor left, so that the peer hears of it and the loop does not spin.
     spare: Option<File>,
-    /// Not even the spare descriptor was to be had: listeners wait until a connection ends.
-    is_paused: bool,
+    /// Not even the spare descriptor was to be had: listeners wait until a connection ends, or for this.
+    paused_until: Option<Time>,
 }
 
 impl Acceptor {
@@ -40,7 +47,7 @@ impl Acceptor {
         let wakers = (0..).map(|index| ready.source(Source::Listener(index)));
         let listeners: Vec<_> = listeners.sockets.into_iter().zip(wakers).collect();
         listeners.iter().for_each(|(_, waker)| waker.again());
-        Self { listeners, spare: spare(), is_paused: false }
+        Self { listeners, spare: spare(), paused_until: None }
     }
 
     pub(super) fn is_taken(&self, index: u32) {
@@ -66,11 +73,11 @@ impl Acceptor {
     }
 
     /// Takes one connection of the listener at `index`.
-    pub(super) fn accept(&mut self, index: u32) -> Accepted {
+    pub(super) fn accept(&mut self, index: u32, now: Time) -> Accepted {
         let Some((listener, waker)) = self.listeners.get(index as usize) else {
             return Accepted::Nothing;
         };
-        if self.is_paused {
+        if self.paused_until.is_some() {
             return Accepted::Nothing;
         }
         let context = &mut Context::from_waker(waker.waker());
@@ -82,7 +89,7 @@ impl Acceptor {
             Poll::Ready(Ok((stream, peer))) => {
                 Accepted::Below(listener.layers.clone(), listener.plan, stream, peer)
             }
-            Poll::Ready(Err(error)) if is_exhaustion(&error) => self.refuse(index),
+            Poll::Ready(Err(error)) if is_exhaustion(&error) => self.refuse(index, now),
             // The peer was gone before it was accepted.
             Poll::Ready(Err(_)) => Accepted::Broken,
         }
@@ -91,7 +98,7 @@ impl Acceptor {
     /// Out of descriptors: accepts with the spare one, and closes at once.
     ///
     /// The system says that it is out of descriptors before it looks whether a connection waits.
-    fn refuse(&mut self, index: u32) -> Accepted {
+    fn refuse(&mut self, index: u32, now: Time) -> Accepted {
         let had_spare = self.spare.take().is_some();
         let (listener, waker) = &self.listeners[index as usize];
         let refused = listener.poll_accept(&mut Context::from_waker(waker.waker()));
@@ -102,18 +109,29 @@ impl Acceptor {
             }
             Poll::Pending => Accepted::Nothing,
             Poll::Ready(_) => {
-                self.is_paused = true;
-                Accepted::Nothing
+                self.paused_until = Some(now + PAUSE);
+                Accepted::Exhausted
             }
         };
         self.spare = spare();
         accepted
     }
 
+    /// When listeners that wait are to be tried again.
+    pub(super) const fn poll_timeout(&self) -> Option<Time> {
+        self.paused_until
+    }
+
+    /// Tries listeners again whose time has come: what was missing may have been another process's.
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.is_relieved();
+        }
+    }
+
     /// A connection has ended, so that there is a descriptor again.
     pub(super) fn is_relieved(&mut self) {
-        if self.is_paused {
-            self.is_paused = false;
+        if self.paused_until.take().is_some() {
             self.listeners.iter().for_each(|(_, waker)| waker.again());
         }
         if self.spare.is_none() {

@@ -208,6 +208,7 @@ impl<O: Observer> Server<O> {
         self.tell_events(now);
         self.observer.turn_over();
         self.drop_overdue(now);
+        self.acceptor.handle_timeout(now);
         self.stop_until.is_some_and(|until| self.connections.is_empty() || until <= now)
     }
 
@@ -254,10 +255,11 @@ impl<O: Observer> Server<O> {
     fn accept(&mut self, index: u32, now: Time) {
         self.acceptor.is_taken(index);
         for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match self.acceptor.accept(index) {
+            match self.acceptor.accept(index, now) {
                 Accepted::Stream(plan, stream, peer) => self.open(plan, stream, peer, None, now),
                 Accepted::Below(layers, plan, stream, peer) => self.shake(layers, plan, stream, peer, now),
                 Accepted::Refused => self.observer.out_of_descriptors(now),
+                Accepted::Exhausted => return self.observer.out_of_descriptors(now),
                 Accepted::Broken => {}
                 Accepted::Nothing => return,
             }
@@ -335,7 +337,7 @@ impl<O: Observer> Server<O> {
             return Poll::Ready(());
         }
         let closing = self.closing.front().map(|(until, _)| *until);
-        let due = [self.broker.poll_timeout(), closing, self.stop_until];
+        let due = [self.broker.poll_timeout(), closing, self.acceptor.poll_timeout(), self.stop_until];
         if self.timer.poll(context, &self.clock, due.into_iter().flatten().min()).is_ready() {
             context.waker().wake_by_ref();
         }
