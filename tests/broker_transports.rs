@@ -488,6 +488,30 @@ fn a_huge_frame_is_refused_when_it_is_announced() {
     assert!(!rest.contains(&0x20));
 }
 
+/// A peer that pings without end and takes no pong is answered from a bounded buffer, and others are served.
+#[cfg(target_os = "linux")]
+#[test]
+fn pings_whose_pongs_are_not_read_cost_no_memory() {
+    let folder = Folder::new("ws-pings");
+    let broker = Program::configured(&folder, "protocol websockets\n");
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", broker.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap()
+    };
+    let (mut stream, _) = upgrade(&broker, MQTT);
+    stream.write_all(&frame(0x82, &connect_packet("pings", None))).unwrap();
+    let before = resident();
+    let pings = frame(0x89, &[b'p'; 100]).repeat(1000);
+    // 100 MB; the broker may also give up on such a peer.
+    let sent = (0..950).take_while(|_| stream.write_all(&pings).is_ok()).count();
+    let (mut other, _) = upgrade(&broker, MQTT);
+    other.write_all(&frame(0x82, &connect_packet("other", None))).unwrap();
+    assert!(other.read(&mut [0; 100]).unwrap() > 4);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 10_000, "{sent} times 100 kB of pings, and {grown} KiB more are held");
+}
+
 #[test]
 fn the_log_names_whom_the_proxy_connects_for() {
     let folder = Folder::new("forwarded");

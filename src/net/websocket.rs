@@ -27,6 +27,12 @@ pub const SUBPROTOCOL: &str = "mqtt";
 /// One write becomes one frame of at most this many bytes.
 const FRAME_BYTES_MAX: usize = 64 * 1024;
 
+/// What waits to be written at most, in bytes: a frame and the pongs that a peer asks for without taking them.
+const WRITE_BUFFER_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+
+/// How many frames without content are taken at once: a peer that sends nothing but pings must not keep us from the others.
+const EMPTY_FRAMES_MAX: usize = 64;
+
 /// The largest frame that is taken from the peer, in bytes: a whole MQTT packet of the largest size.
 const MESSAGE_BYTES_MAX: usize = 5 + 268_435_455;
 
@@ -94,6 +100,7 @@ pub(crate) fn client_config() -> WebSocketConfig {
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
         .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
@@ -102,7 +109,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let mut empty_frames = 0;
         while self.rest.is_empty() {
+            empty_frames += 1;
+            if empty_frames > EMPTY_FRAMES_MAX {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
                 Some(Ok(Message::Binary(content))) => self.rest = content,
                 // Pings are answered below us; what else may come between carries nothing.
@@ -142,6 +155,8 @@ fn into_io(error: tungstenite::Error) -> io::Error {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let count = buf.len().min(FRAME_BYTES_MAX);
+        // Pongs that wait leave less room than a frame may need.
+        ready!(Pin::new(&mut self.inner).poll_flush(cx)).map_err(into_io)?;
         ready!(Pin::new(&mut self.inner).poll_ready(cx)).map_err(into_io)?;
         let frame = Message::Binary(Bytes::copy_from_slice(&buf[..count]));
         Pin::new(&mut self.inner).start_send(frame).map_err(into_io)?;

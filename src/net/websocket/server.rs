@@ -1,6 +1,6 @@
 //! The server's side of the WebSocket handshake.
 
-use super::{SUBPROTOCOL, WebSocket, WebSocketError};
+use super::{SUBPROTOCOL, WRITE_BUFFER_BYTES_MAX, WebSocket, WebSocketError};
 use bytes::Bytes;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -67,7 +67,8 @@ where
         .max_message_size(Some(plan.frame_bytes_max))
         .max_frame_size(Some(plan.frame_bytes_max))
         .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0);
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
     let mut forwarded_for = None;
     #[allow(clippy::result_large_err)] // the signature is the crate's
     let judge = |request: &Request, response| judge(plan, request, response, &mut forwarded_for);
