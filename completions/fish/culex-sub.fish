@@ -4,6 +4,7 @@ complete -c culex-sub -s T -l filter-out -d 'Topic filter of messages to leave o
 complete -c culex-sub -s q -l qos -d 'Highest Quality of Service' -r -f -a "0\t''
 1\t''
 2\t''"
+complete -c culex-sub -l backup -d 'With --purge: first write what will be cleared to this new file, as lines that `pub --json-lines` sends again' -r -F
 complete -c culex-sub -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
 new\t''
 never\t''"
@@ -57,6 +58,9 @@ complete -c culex-sub -l tls-keylog -d 'Append the session keys to this file' -r
 complete -c culex-sub -s o -d 'Read options from this file, one a line, in place of the default file' -r
 complete -c culex-sub -s R -d 'Leave out retained messages'
 complete -c culex-sub -l retained-only -d 'Print only retained messages and end at the first other one'
+complete -c culex-sub -l retained -d 'Print what is retained and end as soon as all of it has come, without a time-out'
+complete -c culex-sub -l purge -d 'With --retained: clear all that was printed, when all of it has come'
+complete -c culex-sub -l dry-run -d 'With --purge: print what would be cleared, and clear nothing'
 complete -c culex-sub -l remove-retained -d 'Clear each retained message that arrives, then print it'
 complete -c culex-sub -l retain-as-published -d 'Keep the RETAIN flag as it was published (MQTT 5)'
 complete -c culex-sub -s E -d 'End when the broker has answered the subscription'

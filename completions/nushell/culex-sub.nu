@@ -24,6 +24,10 @@ module completions {
     --qos(-q): string@"nu-complete culex-sub qos" # Highest Quality of Service
     -R                        # Leave out retained messages
     --retained-only           # Print only retained messages and end at the first other one
+    --retained                # Print what is retained and end as soon as all of it has come, without a time-out
+    --purge                   # With --retained: clear all that was printed, when all of it has come
+    --dry-run                 # With --purge: print what would be cleared, and clear nothing
+    --backup: path            # With --purge: first write what will be cleared to this new file, as lines that `pub --json-lines` sends again
     --remove-retained         # Clear each retained message that arrives, then print it
     --retain-as-published     # Keep the RETAIN flag as it was published (MQTT 5)
     --retain-handling: string@"nu-complete culex-sub retain_handling" # When the broker sends retained messages (MQTT 5)

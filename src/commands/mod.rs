@@ -16,6 +16,7 @@ pub mod man;
 pub mod passwd;
 mod printer;
 pub mod publish;
+mod purge;
 mod ready;
 mod receiver;
 pub mod request;

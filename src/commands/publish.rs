@@ -322,7 +322,11 @@ impl Publisher {
                     let id = self.link.client.session().client_identifier().clone();
                     debug_lines::received(&mut self.debug, &id, &packet);
                 }
-                Event::Message(_) | Event::Subscribed(_) | Event::Unsubscribed(_) | Event::Auth(_) => {}
+                Event::Message(_)
+                | Event::Subscribed(_)
+                | Event::Unsubscribed(_)
+                | Event::Auth(_)
+                | Event::Quiet => {}
             }
         }
         None

@@ -1,7 +1,8 @@
 //! What `sub` does with each message: which are passed over, printed, counted, and which is the last.
 
 use super::printer::Display;
-use crate::compat::Face;
+use super::purge::Purge;
+use crate::compat::{Face, Failure};
 use crate::flags::plan::SubscribePlan;
 use crate::packet::{PublishRef, Text, topic};
 
@@ -10,6 +11,9 @@ pub(super) struct Receiver {
     filter_out: Vec<Text>,
     no_retain: bool,
     retained_only: bool,
+    /// Only what is retained is taken.
+    is_snapshot: bool,
+    purge: Option<Purge>,
     remove_retained: bool,
     message_rate: bool,
     count_max: Option<u32>,
@@ -34,6 +38,8 @@ impl Receiver {
             filter_out: plan.filter_out.clone(),
             no_retain: plan.no_retain,
             retained_only: plan.retained_only,
+            is_snapshot: plan.retained,
+            purge: plan.purge.clone().map(Purge::new),
             remove_retained: plan.remove_retained,
             message_rate: plan.message_rate,
             count_max: plan.count,
@@ -44,6 +50,16 @@ impl Receiver {
             rate: 0,
             is_done: false,
         }
+    }
+
+    /// All that is retained has come: what is to be cleared now.
+    ///
+    /// # Errors
+    ///
+    /// Why the backup could not be written; nothing is to be cleared then.
+    pub(super) fn end_of_snapshot(&mut self) -> Result<Vec<Text>, Failure> {
+        self.is_done = true;
+        self.purge.take().map_or(Ok(Vec::new()), Purge::finish)
     }
 
     /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
@@ -67,8 +83,14 @@ impl Receiver {
             self.is_done = true;
             return false;
         }
+        if !publish.retain && self.is_snapshot {
+            return false;
+        }
         if self.filter_out.iter().any(|filter| topic::matches(filter, publish.topic)) {
             return false;
+        }
+        if let Some(purge) = &mut self.purge {
+            purge.note(publish, &mut self.complaints);
         }
         if !self.message_rate {
             self.display.show(publish, &mut self.printed, &mut self.complaints);

@@ -205,7 +205,7 @@ impl Requester {
                     let id = self.link.client.session().client_identifier().clone();
                     debug_lines::received(&mut self.out, &id, &packet);
                 }
-                Event::Acknowledged { .. } | Event::Unsubscribed(_) | Event::Auth(_) => {}
+                Event::Acknowledged { .. } | Event::Unsubscribed(_) | Event::Auth(_) | Event::Quiet => {}
             }
         }
         None

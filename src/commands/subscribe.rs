@@ -20,6 +20,9 @@ use tokio::time::{Instant, Interval};
 /// The status of an end before the server has answered.
 const BEFORE_CONNACK: u8 = 255;
 
+/// Clearings of `--purge` that are under way at once.
+const CLEARINGS_MAX: u64 = 20;
+
 /// Runs `sub` with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -67,6 +70,9 @@ struct Subscriber {
     deadline: Option<Instant>,
     /// Clearings of retained messages that the server has not acknowledged.
     removals: u64,
+    /// With `--purge`: what is still to be cleared, and how many clearings the server refused.
+    to_clear: Vec<Text>,
+    refused: u64,
     /// Ended by our DISCONNECT; the status stands.
     leaving: Option<Failure>,
 }
@@ -115,6 +121,8 @@ impl Subscriber {
             has_connected: false,
             is_accepted: false,
             removals: 0,
+            to_clear: Vec::new(),
+            refused: 0,
             leaving: None,
         })
     }
@@ -161,8 +169,10 @@ impl Subscriber {
             let _ = self.flush_texts();
             return step;
         }
-        if self.receiver.is_done && self.removals == 0 {
-            self.leave(Failure::default(), ReasonCode::SUCCESS);
+        self.clear_next();
+        if self.receiver.is_done && self.removals == 0 && self.to_clear.is_empty() {
+            let failure = if self.refused > 0 { Failure::of_purge(self.refused) } else { Failure::default() };
+            self.leave(failure, ReasonCode::SUCCESS);
         }
         if let Err(error) = self.flush_texts() {
             self.output_failed(&error);
@@ -184,6 +194,7 @@ impl Subscriber {
         let is_leaving = self.leaving.is_some();
         self.link.client.set_reading(!self.output.is_full());
         let takes_at_once = !is_leaving && self.receiver.only_prints();
+        let pauses = self.plan.client.session.pause_at_messages;
         let receiver = &mut self.receiver;
         let turn = tokio::select! {
             biased;
@@ -211,7 +222,7 @@ impl Subscriber {
                     return Offered::Declined;
                 }
                 receiver.receive(publish);
-                if receiver.is_done { Offered::TakenAndPause } else { Offered::Taken }
+                if receiver.is_done && pauses { Offered::TakenAndPause } else { Offered::Taken }
             }) => turn,
         };
         self.output.append(&mut self.receiver.printed);
@@ -262,7 +273,11 @@ impl Subscriber {
                         self.leave(Failure::default(), ReasonCode::SUCCESS);
                     }
                 }
-                Event::Acknowledged { .. } => self.removals = self.removals.saturating_sub(1),
+                Event::Quiet => self.end_snapshot(),
+                Event::Acknowledged { reason, .. } => {
+                    self.removals = self.removals.saturating_sub(1);
+                    self.refused += u64::from(reason.is_error() && self.plan.purge.is_some());
+                }
                 Event::Disconnected(_) => {
                     self.link.client.shutdown();
                     return Some(match self.leaving.take() {
@@ -327,8 +342,22 @@ impl Subscriber {
             return;
         }
         self.tell_ready();
+        if self.plan.retained {
+            let now = self.link.client.now();
+            if let Err(error) = self.link.client.session().fence(now) {
+                self.leave(Failure::of_session(error, true), ReasonCode::SUCCESS);
+            }
+        }
         if self.plan.exit_after_subscribe {
             self.leave(Failure::default(), ReasonCode::SUCCESS);
+        }
+    }
+
+    /// All that is retained is here: clears it, if it shall be, and ends when that is acknowledged.
+    fn end_snapshot(&mut self) {
+        match self.receiver.end_of_snapshot() {
+            Ok(topics) => self.to_clear = topics,
+            Err(failure) => self.leave(failure, ReasonCode::SUCCESS),
         }
     }
 
@@ -352,6 +381,18 @@ impl Subscriber {
             self.clear_retained(publish.topic.clone());
         }
         self.output.append(&mut self.receiver.printed);
+    }
+
+    /// Clears on, as far as a bounded number of clearings under way allows.
+    fn clear_next(&mut self) {
+        while self.leaving.is_none()
+            && self.removals < CLEARINGS_MAX
+            && let Some(topic) = self.to_clear.pop()
+        {
+            let before = self.removals;
+            self.clear_retained(topic);
+            self.refused += u64::from(self.removals == before);
+        }
     }
 
     /// A retained message is cleared by an empty one.
@@ -406,6 +447,10 @@ impl Subscriber {
             return step;
         }
         let is_accepted = std::mem::take(&mut self.is_accepted);
+        if is_accepted && self.plan.retained {
+            // Half of what is retained is no answer, and it would be printed twice.
+            return Step::Leave(Failure::lost());
+        }
         match error {
             // The server does not want us: it asked for a certificate that we do not have, say.
             ClientError::Io(error) if !self.has_connected && is_of_tls(&error) => {

@@ -31,7 +31,38 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
         return Err(Fault::RetainedOnlyWithoutRetained);
     }
-    Ok(())
+    check_retained(draft)
+}
+
+/// `--retained` and what goes with it.
+fn check_retained(draft: &Draft) -> Result<(), Fault> {
+    let subscription = &draft.subscription;
+    let needs = [
+        (subscription.purge, subscription.retained, "--purge", "--retained"),
+        (subscription.dry_run, subscription.purge, "--dry-run", "--purge"),
+        (subscription.backup.is_some(), subscription.purge, "--backup", "--purge"),
+    ];
+    if let Some((.., flag, other)) =
+        needs.into_iter().find(|(is_given, has_other, ..)| *is_given && !has_other)
+    {
+        return Err(Fault::Needs(flag, other));
+    }
+    let others = [
+        (subscription.no_retain, "-R"),
+        (subscription.retained_only, "--retained-only"),
+        (subscription.remove_retained, "--remove-retained"),
+        (subscription.exit_after_subscribe, "-E"),
+        (subscription.topics.is_empty(), "-U alone"),
+        (draft.output.message_rate, "--message-rate"),
+        (draft.output.random_filter.is_some() && subscription.purge, "--random-filter"),
+        (subscription.count.is_some() && subscription.purge, "-C"),
+    ];
+    match others.into_iter().find(|(is_given, _)| *is_given) {
+        Some((_, other)) if subscription.retained => {
+            Err(Fault::Together(if subscription.purge { "--retained --purge" } else { "--retained" }, other))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_will(draft: &Draft) -> Result<(), Fault> {

@@ -61,6 +61,18 @@ impl Failure {
         failure
     }
 
+    /// What is to be cleared could not be kept; nothing is cleared then.
+    #[must_use]
+    pub fn of_backup(path: &Path, error: &io::Error) -> Self {
+        Self::error(1, format!("Unable to write the backup {}: {}.", path.display(), system_text(error)))
+    }
+
+    /// The server did not take so many of the empty messages that clear retained ones.
+    #[must_use]
+    pub fn of_purge(refused: u64) -> Self {
+        Self::error(1, format!("{refused} retained messages were not cleared, the broker refused it."))
+    }
+
     /// The options do not make a plan.
     #[must_use]
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {

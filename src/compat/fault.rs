@@ -124,6 +124,8 @@ pub enum Fault {
     Secret(String, String),
     #[error("Error: {0} needs {1}.")]
     Needs(&'static str, &'static str),
+    #[error("Error: {0} and {1} cannot be used together.")]
+    Together(&'static str, &'static str),
     /// A fault that the reference reports by the hint alone.
     #[error("")]
     Silent,
@@ -195,6 +197,7 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "pw_file" => "--pw-file argument given but no file specified.",
         "keypass_file" => "--keypass-file argument given but no file specified.",
         "ready_fd" => "--ready-fd argument given but no descriptor specified.",
+        "backup" => "--backup argument given but no file specified.",
         "ready_file" => "--ready-file argument given but no file specified.",
         "after_suback" => "--after-suback argument given but no command specified.",
         _ => "argument given but no value specified.",

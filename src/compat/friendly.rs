@@ -20,6 +20,9 @@ pub(super) fn switch(draft: &mut Draft, id: &str) -> Result<(), Fault> {
             })?;
             draft.connection.password = Some(Bytes::from(line));
         }
+        "retained" => draft.subscription.retained = true,
+        "purge" => draft.subscription.purge = true,
+        "dry_run" => draft.subscription.dry_run = true,
         _ => return Err(Fault::UnknownOption(id.to_owned())),
     }
     Ok(())
@@ -32,6 +35,7 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "pw_file" => draft.connection.password = Some(password(&path(value))?),
         "keypass_file" => draft.tls.keypass_file = Some(path(value)),
         "ready_fd" => subscription.ready_fd = Some(descriptor(value)?),
+        "backup" => subscription.backup = Some(path(value)),
         "ready_file" => subscription.ready_file = Some(path(value)),
         "after_suback" => subscription.after_suback = Some(command("--after-suback", value)?),
         _ => return Ok(false),

@@ -71,7 +71,7 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 9] = [
+pub const FRIENDLY_ONLY: [&str; 13] = [
     "json",
     "json_lines",
     "tsv",
@@ -81,10 +81,14 @@ pub const FRIENDLY_ONLY: [&str; 9] = [
     "ready_fd",
     "ready_file",
     "after_suback",
+    "retained",
+    "purge",
+    "dry_run",
+    "backup",
 ];
 
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 19] = [
+const NOT_IN_REQUEST: [&str; 23] = [
     "stdin_line",
     "json_lines",
     "tsv",
@@ -98,6 +102,10 @@ const NOT_IN_REQUEST: [&str; 19] = [
     "unsubscribe",
     "filter_out",
     "retained_only",
+    "retained",
+    "purge",
+    "dry_run",
+    "backup",
     "remove_retained",
     "count",
     "exit_after_subscribe",

@@ -126,6 +126,10 @@ pub struct SubscribePlan {
     pub no_retain: bool,
     /// The first message that is not retained ends the program.
     pub retained_only: bool,
+    /// Only retained messages are printed, and the end of them ends the program.
+    pub retained: bool,
+    /// They are all cleared at that end.
+    pub purge: Option<PurgePlan>,
     /// Each retained message is cleared.
     pub remove_retained: bool,
     /// How many messages to print.
@@ -148,6 +152,15 @@ pub struct SubscribePlan {
     pub message_rate: bool,
     /// One screen line a topic; holds the name of the broker for the first one.
     pub watch: Option<String>,
+}
+
+/// What becomes of all retained messages.
+#[derive(Clone, Debug)]
+pub struct PurgePlan {
+    /// They are named and stay.
+    pub is_dry: bool,
+    /// The file they are written to before they are cleared; it must not exist.
+    pub backup: Option<PathBuf>,
 }
 
 /// What `rr` is to do.
@@ -335,6 +348,10 @@ impl SubscribePlan {
             filter_out: subscription.filter_out.clone(),
             no_retain: subscription.no_retain,
             retained_only: subscription.retained_only,
+            retained: subscription.retained,
+            purge: subscription
+                .purge
+                .then(|| PurgePlan { is_dry: subscription.dry_run, backup: subscription.backup.clone() }),
             remove_retained: subscription.remove_retained,
             count: subscription.count,
             timeout: subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),

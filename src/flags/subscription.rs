@@ -27,6 +27,18 @@ pub struct Subscription {
     /// Print only retained messages and end at the first other one
     #[arg(long)]
     pub retained_only: bool,
+    /// Print what is retained and end as soon as all of it has come, without a time-out
+    #[arg(long)]
+    pub retained: bool,
+    /// With --retained: clear all that was printed, when all of it has come
+    #[arg(long)]
+    pub purge: bool,
+    /// With --purge: print what would be cleared, and clear nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --purge: first write what will be cleared to this new file, as lines that `pub --json-lines` sends again
+    #[arg(long, value_name = "file")]
+    pub backup: Option<PathBuf>,
     /// Clear each retained message that arrives, then print it
     #[arg(long)]
     pub remove_retained: bool,

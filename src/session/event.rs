@@ -58,6 +58,8 @@ pub enum Event {
     Disconnected(Disconnect),
     /// A step of an extended authentication, to be answered with [`Session::authenticate`](super::Session::authenticate).
     Auth(Auth),
+    /// The server has nothing more to say; the answer to [`Session::fence`](super::Session::fence).
+    Quiet,
     /// A packet was made ready to be written; only with [`Config::trace`](super::Config::trace).
     Sent(Traced),
     /// A packet arrived; only with [`Config::trace`](super::Config::trace).

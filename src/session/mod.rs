@@ -79,6 +79,10 @@ pub struct Session {
     incoming_aliases: IncomingAliases,
     outgoing_aliases: OutgoingAliases,
     keep_alive: KeepAlive,
+    /// Whether the owner waits for [`Event::Quiet`].
+    is_fenced: bool,
+    /// Whether a message or an acknowledgement has come since the last PINGREQ of that wait.
+    has_heard: bool,
     connack_deadline: Option<Time>,
     /// To be sent as soon as nothing else can be.
     disconnect: Option<Disconnect>,
@@ -122,6 +126,8 @@ impl Session {
             incoming_aliases: IncomingAliases::default(),
             outgoing_aliases: OutgoingAliases::default(),
             keep_alive: KeepAlive::new(),
+            is_fenced: false,
+            has_heard: false,
             connack_deadline: None,
             disconnect: None,
             failure: None,
@@ -168,6 +174,7 @@ impl Session {
         self.incoming_aliases.clear();
         self.outgoing_aliases.clear();
         self.keep_alive.stop();
+        self.is_fenced = false;
         self.connack_deadline = None;
         self.disconnect = None;
         self.failure = None;
@@ -191,9 +198,7 @@ impl Session {
         match self.keep_alive.due(now) {
             Due::Nothing => Ok(()),
             Due::Pingreq => {
-                self.ready.put(&PINGREQ);
-                self.keep_alive.pingreq_sent(now);
-                self.trace(|| Event::Sent(Traced::Pingreq));
+                self.send_pingreq();
                 Ok(())
             }
             Due::PingTimeout => {
@@ -254,6 +259,35 @@ impl Session {
     /// out but the server's silence does not end the connection.
     pub fn set_reading(&mut self, now: Time, is_reading: bool) {
         self.keep_alive.set_reading(now, is_reading);
+    }
+
+    /// Asks whether the server has anything more to say: [`Event::Quiet`] comes once a PINGREQ was answered with nothing
+    /// before the answer, neither a message nor an acknowledgement.
+    ///
+    /// A server answers in order, so what it had for us before is here then, such as the retained messages of a
+    /// subscription that it has acknowledged. The end of the connection ends the question.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotConnected`].
+    pub fn fence(&mut self, now: Time) -> Result<(), SessionError> {
+        if self.state != State::Connected {
+            return Err(SessionError::NotConnected);
+        }
+        self.now = now;
+        self.is_fenced = true;
+        // The answer to one that is under way may have been written before what comes now.
+        self.has_heard = self.keep_alive.is_awaiting();
+        if !self.has_heard {
+            self.send_pingreq();
+        }
+        Ok(())
+    }
+
+    fn send_pingreq(&mut self) {
+        self.ready.put(&PINGREQ);
+        self.keep_alive.pingreq_sent(self.now);
+        self.trace(|| Event::Sent(Traced::Pingreq));
     }
 
     /// From now on leaves messages of QoS 1 and 2 with the server: they are neither acknowledged nor reported, so that

@@ -170,6 +170,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         let version = self.config.connect.version;
         let packet_type = frame.header.packet_type;
+        self.has_heard |= packet_type != PacketType::Pingresp;
         match packet_type {
             PacketType::Publish => {
                 let publish = match PublishRef::decode(&frame.header, frame.body, version, Sender::Server) {
@@ -205,6 +206,11 @@ impl Session {
             Packet::Pingresp => {
                 self.keep_alive.pingresp_received();
                 self.trace(|| Event::Received(Traced::Pingresp));
+                if self.is_fenced && std::mem::take(&mut self.has_heard) {
+                    self.send_pingreq();
+                } else if std::mem::take(&mut self.is_fenced) {
+                    self.events.push_back(Event::Quiet);
+                }
                 Ok(())
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),

@@ -67,6 +67,11 @@ impl KeepAlive {
         self.pingreq_sent = Some(now);
     }
 
+    /// Whether a PINGREQ is unanswered.
+    pub(super) const fn is_awaiting(&self) -> bool {
+        self.pingreq_sent.is_some()
+    }
+
     pub(super) fn pingresp_received(&mut self) {
         self.pingreq_sent = None;
     }

@@ -1,8 +1,8 @@
 //! Keep Alive as the owner of a session sees it.
 
 use super::support::*;
-use culex::packet::{Packet, PropertyIdentifier};
-use culex::session::{Config, SessionError};
+use culex::packet::{Packet, PropertyIdentifier, ProtocolVersion};
+use culex::session::{Config, Event, Session, SessionError};
 use culex::time::Time;
 use std::time::Duration;
 
@@ -82,4 +82,28 @@ fn there_is_no_deadline_without_a_connection() {
     leash.session.handle_closed(leash.now);
     assert_eq!(leash.session.poll_timeout(), None);
     assert_eq!(leash.session.handle_timeout(Time::MAX), Ok(()));
+}
+
+#[test]
+fn fence_is_quiet_once_nothing_came_between_the_ping_and_its_answer() {
+    let mut leash = Leash::connected(config(ProtocolVersion::V311));
+    leash.session.fence(leash.now).unwrap();
+    assert_eq!(leash.sent(), [Packet::Pingreq]);
+    leash.receive([Packet::Publish(message(0, "x")), Packet::Pingresp]).unwrap();
+    assert!(!leash.events().contains(&Event::Quiet), "a message came");
+    assert_eq!(leash.sent(), [Packet::Pingreq], "so it asks again");
+    leash.receive([Packet::Pingresp]).unwrap();
+    assert_eq!(leash.events(), [Event::Quiet]);
+    leash.receive([Packet::Pingresp]).unwrap();
+    assert_eq!(leash.events(), [], "it was asked once");
+}
+
+#[test]
+fn fence_needs_a_connection_and_ends_with_it() {
+    let mut session = Session::new(config(ProtocolVersion::V311));
+    assert_eq!(session.fence(Time::ZERO), Err(SessionError::NotConnected));
+    let mut leash = Leash::connected(config(ProtocolVersion::V311));
+    leash.session.fence(leash.now).unwrap();
+    leash.session.handle_closed(leash.now);
+    assert!(!leash.events().contains(&Event::Quiet));
 }

@@ -459,7 +459,9 @@ impl World {
                     }
                 }
                 Event::Refused(connack) => return Err(format!("client {number} is refused: {connack:?}")),
-                Event::Unsubscribed(_) | Event::Auth(_) => return Err(format!("client {number}: {event:?}")),
+                Event::Unsubscribed(_) | Event::Auth(_) | Event::Quiet => {
+                    return Err(format!("client {number}: {event:?}"));
+                }
                 Event::Sent(_) | Event::Received(_) => {}
             }
         }
