@@ -312,11 +312,11 @@ impl Broker {
         let session = &mut self.sessions[key];
         match change {
             Change::Subscription { filter, subscription: Some(subscription), .. } => {
-                session.add_filter(&filter);
+                session.filters.insert(&filter);
                 self.subscriptions.subscribe(key, &filter, subscription);
             }
             Change::Subscription { filter, subscription: None, .. } => {
-                session.remove_filter(&filter);
+                session.filters.remove(&filter);
                 self.subscriptions.unsubscribe(key, &filter);
             }
             Change::Queued { delivery, .. } => {
@@ -352,7 +352,7 @@ impl Broker {
     /// Takes a session out without publishing its will or handing its messages on.
     fn forget_session(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.remove(key) {
-            self.subscriptions.remove_session(key, session.filters.iter().map(|filter| &**filter));
+            self.subscriptions.remove_session(key, session.filters.iter());
         }
     }
 }

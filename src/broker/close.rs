@@ -174,7 +174,7 @@ impl Broker {
         };
         self.record_session_end(&session);
         let filters = std::mem::take(&mut session.filters);
-        self.subscriptions.remove_session(key, filters.iter().map(|filter| &**filter));
+        self.subscriptions.remove_session(key, filters.iter());
         self.hand_on(&mut session);
         if let Some(will) = session.will.take() {
             self.publish_will(key, &will.will);

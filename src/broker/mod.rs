@@ -17,6 +17,7 @@ mod deliver;
 mod dismiss;
 mod encode;
 mod event;
+mod filters;
 mod in_flight;
 mod message;
 mod mount;

@@ -2,6 +2,7 @@
 
 use super::authorize::Client;
 use super::connection::ConnectionId;
+use super::filters::Filters;
 use super::in_flight::InFlight;
 use super::queue::Queue;
 use super::received::Received;
@@ -49,8 +50,8 @@ pub(super) struct Session {
     /// The moment for which a timer is armed.
     pub(super) timer: Time,
     pub(super) will: Option<Box<DelayedWill>>,
-    /// Its subscriptions, in byte order; options are in `Subscriptions`.
-    pub(super) filters: Vec<Box<str>>,
+    /// Its subscriptions; options are in `Subscriptions`.
+    pub(super) filters: Filters,
     pub(super) in_flight: InFlight,
     pub(super) queue: Queue,
     /// Retained messages that it has still to be given.
@@ -98,32 +99,6 @@ impl Session {
         self.queue.release();
         self.received.release();
     }
-
-    /// Remembers a filter; false when it was there.
-    pub(super) fn add_filter(&mut self, filter: &str) -> bool {
-        match self.filters.binary_search_by(|known| (**known).cmp(filter)) {
-            Ok(_) => false,
-            Err(place) => {
-                if self.filters.is_empty() {
-                    self.filters.reserve_exact(1);
-                }
-                self.filters.insert(place, filter.into());
-                true
-            }
-        }
-    }
-
-    /// Whether it subscribes to exactly this filter.
-    pub(super) fn has_filter(&self, filter: &str) -> bool {
-        self.filters.binary_search_by(|known| (**known).cmp(filter)).is_ok()
-    }
-
-    /// Forgets a filter.
-    pub(super) fn remove_filter(&mut self, filter: &str) {
-        if let Ok(place) = self.filters.binary_search_by(|known| (**known).cmp(filter)) {
-            self.filters.remove(place);
-        }
-    }
 }
 
 /// All sessions, connected or not.
@@ -157,7 +132,7 @@ impl Sessions {
             ends: Time::MAX,
             timer: Time::MAX,
             will: None,
-            filters: Vec::new(),
+            filters: Filters::default(),
             in_flight: InFlight::default(),
             queue: Queue::default(),
             walks: VecDeque::new(),

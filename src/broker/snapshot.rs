@@ -47,7 +47,7 @@ impl Broker {
     }
 
     fn tell_subscriptions(&self, key: SessionKey, session: &Session, tell: &mut impl FnMut(Change)) {
-        for filter in &session.filters {
+        for filter in session.filters.iter() {
             tell(Change::Subscription {
                 client_identifier: session.client_identifier.clone(),
                 filter: Text::detached(filter),

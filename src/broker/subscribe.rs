@@ -45,7 +45,7 @@ impl Broker {
                 RetainHandling::Never => false,
             };
             if wants_retained && !is_shared {
-                retained.push((Text::detached(filter), options));
+                retained.push((Text::detached(filter), options, is_new));
             }
         }
         let suback =
@@ -58,7 +58,10 @@ impl Broker {
                 reason: ReasonCode::SUCCESS,
             })
         });
-        for (filter, options) in retained {
+        for (filter, options, is_new) in retained {
+            if !is_new {
+                self.forget_walk(key, &filter);
+            }
             self.send_retained(key, &filter, options, identifier);
         }
         Ok(())
@@ -83,7 +86,7 @@ impl Broker {
             return ReasonCode::NOT_AUTHORIZED;
         }
         let limit = self.config.max_subscriptions;
-        if limit != 0 && session.filters.len() >= limit && !session.has_filter(filter) {
+        if limit != 0 && session.filters.len() >= limit && !session.filters.contains(filter) {
             return ReasonCode::QUOTA_EXCEEDED;
         }
         ReasonCode(options.maximum_qos as u8)
@@ -93,7 +96,7 @@ impl Broker {
     pub(super) fn subscribe(&mut self, key: SessionKey, filter: &str, subscription: Subscription) -> bool {
         self.subscriptions.subscribe(key, filter, subscription);
         self.record_subscription(key, filter, Some(subscription));
-        self.sessions.get_mut(key).is_some_and(|session| session.add_filter(filter))
+        self.sessions.get_mut(key).is_some_and(|session| session.filters.insert(filter))
     }
 
     /// Ends subscriptions; what is on its way or queued still arrives.
@@ -113,8 +116,8 @@ impl Broker {
             self.tell_filter(id, wanted, None);
             let existed = self.subscriptions.unsubscribe(key, filter);
             if existed && let Some(session) = self.sessions.get_mut(key) {
-                session.remove_filter(filter);
-                session.walks.retain(|walk| !walk.is_of(filter));
+                session.filters.remove(filter);
+                self.forget_walk(key, filter);
                 self.record_subscription(key, filter, None);
             }
             self.tell(Topics::SUBSCRIPTIONS, id, || Fact::Unsubscribed { filter: Text::detached(wanted) });

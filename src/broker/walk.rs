@@ -22,10 +22,6 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn is_of(&self, filter: &str) -> bool {
-        *self.filter == *filter
-    }
-
     /// Whether it needs no room in the window.
     pub(super) fn is_at_most_once(&self) -> bool {
         self.options.maximum_qos == Qos::AtMostOnce
@@ -47,11 +43,17 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        session.walks.retain(|walk| !walk.is_of(filter));
         let origin = identifier
             .map(|identifier| Arc::new(Origin { identifiers: vec![identifier], shared_filter: None }));
         session.walks.push_back(Walk { filter: filter.into(), options, origin, after: Text::EMPTY });
         self.pump(key);
+    }
+
+    /// A subscription is replaced or ended: what was still to be given for it is not.
+    pub(super) fn forget_walk(&mut self, key: SessionKey, filter: &str) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.walks.retain(|walk| *walk.filter != *filter);
+        }
     }
 
     /// The next retained message that the client is to have and can take now.
