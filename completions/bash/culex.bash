@@ -624,7 +624,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__pub)
-            opts="-t -m -f -l -n -s -q -r -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --message --file --stdin-line --null-message --stdin-file --json-lines --tsv --qos --retain --repeat --repeat-delay --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-t -m -f -l -n -s -q -r -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --message --file --stdin-line --null-message --stdin-file --json-lines --tsv --qos --retain --repeat --repeat-delay --retry --dry-run --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -667,6 +667,10 @@ _culex() {
                     return 0
                     ;;
                 --repeat-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,6 +42,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -s q -l qos -d 'Quality
 2\t''"
 complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat -d 'Publish this many times' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat-delay -d 'Seconds between two of them; fractions are allowed' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -l retry -d 'Without a connection keep trying to connect for this long (90s, 5m), also when one is lost, and send again what was not acknowledged' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
@@ -89,6 +90,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -s s -l stdin-file -d '
 complete -c culex -n "__fish_culex_using_subcommand pub" -l json-lines -d 'Send each line of the standard input, a JSON object as `sub --json` prints it, as a message; it may name topic, qos, retain and properties'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l tsv -d 'Send each line of the standard input as a message: topic, tab, payload; an empty topic is that of `-t`'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s r -l retain -d 'Let the broker retain the message'
+complete -c culex -n "__fish_culex_using_subcommand pub" -l dry-run -d 'Print the packets that would be sent, with what their bytes mean, and send nothing'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l ws -d 'Use WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand pub" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand pub" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'

@@ -31,6 +31,8 @@ module completions {
     --retain(-r)              # Let the broker retain the message
     --repeat: string          # Publish this many times
     --repeat-delay: string    # Seconds between two of them; fractions are allowed
+    --retry: string           # Without a connection keep trying to connect for this long (90s, 5m), also when one is lost, and send again what was not acknowledged
+    --dry-run                 # Print the packets that would be sent, with what their bytes mean, and send nothing
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
     --url(-L): string         # Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss

@@ -1,6 +1,7 @@
 //! What `pub` has still to publish: one message several times, or lines of the standard input.
 
 use super::lines::Lines;
+use super::publish_progress::Position;
 use crate::compat::Failure;
 use crate::flags::LineForm;
 use crate::flags::plan::PublishPlan;
@@ -37,6 +38,24 @@ impl Feed {
     /// Lines of this form, from the first on.
     pub(super) fn records(lines: Lines, form: LineForm) -> Self {
         Self::Records(Records { lines, form, number: 0 })
+    }
+
+    /// How much of it is done where the whole is known; `outstanding` messages and `pending` bytes are on their way.
+    pub(super) fn position(&self, repeat: u32, outstanding: u64, pending: usize) -> Option<Position> {
+        match self {
+            Self::Payload { left, .. } if repeat > 1 => {
+                let (whole, left) = (u64::from(repeat), u64::from(*left));
+                Some(Position::Messages(whole.saturating_sub(left + outstanding), whole))
+            }
+            Self::Payload { publish, left: 0 } => {
+                let whole = publish.payload.len() as u64;
+                Some(Position::Bytes(whole.saturating_sub(pending as u64), whole))
+            }
+            Self::Payload { .. } => None,
+            Self::Lines(lines) | Self::Records(Records { lines, .. }) => {
+                lines.position().map(|(done, whole)| Position::Bytes(done, whole))
+            }
+        }
     }
 
     /// Reads more lines; never ends when there are none to come. Safe to be dropped while it waits.

@@ -4,7 +4,7 @@
 //! other programs, so it is never switched to non-blocking.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
@@ -87,6 +87,15 @@ impl Lines {
     /// Whether every whole line is consumed and more could come.
     pub(super) fn wants_more(&self) -> bool {
         !self.at_end && self.searched == self.block.len()
+    }
+
+    /// Bytes of a regular file that have been taken, and all of them; unknown for other inputs.
+    pub(super) fn position(&self) -> Option<(u64, u64)> {
+        let Input::Direct(file) = &self.input else { return None };
+        let size = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        let mut file = file;
+        let read = file.stream_position().ok()?;
+        Some((read.saturating_sub((self.block.len() - self.start) as u64), size))
     }
 
     /// Waits until the input has something and reads it once, behind the part of a line that is there.

@@ -8,6 +8,7 @@ use crate::session::Session;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const PROMPT: &str = "Enter PEM pass phrase:";
 
@@ -56,10 +57,34 @@ impl Way {
     ///
     /// Why it did not.
     pub(super) async fn connect(self, plan: &ClientPlan, face: Face) -> Result<Link, Failure> {
-        let stream = dial(&self.target).await.map_err(|error| Failure::of_dial(&error, face))?;
-        let mut client = Client::new(Session::new(plan.session.clone()), Clock::start());
-        client.attach(stream);
-        Ok(Link { client, way: self })
+        self.connect_within(plan, face, None).await
+    }
+
+    /// As [`Way::connect`], but tries again for this long.
+    ///
+    /// # Errors
+    ///
+    /// Why the last attempt failed.
+    pub(super) async fn connect_within(
+        mut self,
+        plan: &ClientPlan,
+        face: Face,
+        retry: Option<Duration>,
+    ) -> Result<Link, Failure> {
+        let until = retry.and_then(|retry| Instant::now().checked_add(retry));
+        loop {
+            match dial(&self.target).await {
+                Ok(stream) => {
+                    let mut client = Client::new(Session::new(plan.session.clone()), Clock::start());
+                    client.attach(stream);
+                    return Ok(Link { client, way: self });
+                }
+                Err(error) => match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                    Some(left) if !left.is_zero() => tokio::time::sleep(self.pauses.next().min(left)).await,
+                    _ => return Err(Failure::of_dial(&error, face)),
+                },
+            }
+        }
     }
 
     /// Waits and dials until there is a connection again; safe to be dropped half-way.

@@ -3,6 +3,7 @@
 use super::feed::{self, Feed};
 use super::lines::Lines;
 use super::link::{Link, Way};
+use super::publish_progress::Progress;
 use super::signals::{Asked, Signals, end_by};
 use super::source::Source;
 use crate::compat::{self, Face, Failure, Fault, Invocation, debug_lines, is_of_tls, publish_warning};
@@ -31,6 +32,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let quiet = invocation.draft.general.quiet;
     match prepare(&invocation) {
+        Ok(Some((plan, source))) if invocation.draft.message.dry_run => {
+            let shown = super::dry_run::show(&plan, source);
+            super::end(&shown.err().unwrap_or_default(), quiet)
+        }
         Ok(Some((plan, source))) => {
             let face = invocation.caller.face;
             let outcome = super::block_on(Publisher::publish(plan, source, face));
@@ -98,6 +103,7 @@ struct Publisher {
     /// Ended by DISCONNECT, ours or the server's; the status stands.
     leaving: Option<Failure>,
     debug: Vec<u8>,
+    progress: Progress,
 }
 
 impl Publisher {
@@ -150,7 +156,8 @@ impl Publisher {
                 Feed::Payload { publish, left: plan.repeat }
             }
         };
-        let link = way.connect(&plan.client, face).await?;
+        let is_shown = face == Face::Friendly && !plan.client.quiet && !plan.client.debug;
+        let link = way.connect_within(&plan.client, face, plan.retry).await?;
         Ok(Self {
             plan,
             face,
@@ -162,17 +169,28 @@ impl Publisher {
             due: None,
             leaving: None,
             debug: Vec::new(),
+            progress: Progress::new(is_shown),
         })
     }
 
     async fn run(&mut self, signals: &mut Option<Signals>) -> End {
+        let end = self.go_on(signals).await;
+        self.progress.finish();
+        end
+    }
+
+    async fn go_on(&mut self, signals: &mut Option<Signals>) -> End {
         loop {
             let step = self.step(signals).await;
             self.print_debug();
+            let (feed, link) = (&self.feed, &self.link);
+            self.progress.update(|| feed.position(self.plan.repeat, self.outstanding, link.client.pending()));
             match step {
                 Ok(Step::Continue) => {}
                 Ok(Step::Leave(failure)) => return End::Failed(failure),
-                Ok(Step::Lost(failure)) if matches!(self.feed, Feed::Payload { .. }) => {
+                Ok(Step::Lost(failure))
+                    if matches!(self.feed, Feed::Payload { .. }) && self.plan.retry.is_none() =>
+                {
                     return End::Failed(failure);
                 }
                 Ok(Step::Lost(_)) => {
@@ -191,6 +209,7 @@ impl Publisher {
     /// Waits for the next connection. Under mosquitto's names the input is read on meanwhile, as far as the queue goes:
     /// lines of QoS 1 and 2 wait there, those of QoS 0 are dropped.
     async fn reconnect(&mut self, signals: &mut Option<Signals>) -> Result<(), End> {
+        let until = self.plan.retry.and_then(|retry| Instant::now().checked_add(retry));
         let Link { client, way } = &mut self.link;
         let mut found = std::pin::pin!(way.find());
         loop {
@@ -208,6 +227,7 @@ impl Publisher {
                     client.attach(stream);
                     return Ok(());
                 }
+                () = sleep_until(until), if until.is_some() => return Err(End::Failed(Failure::lost())),
                 filled = self.feed.fill(), if self.face == Face::Strict => {
                     filled.map_err(|error| End::Failed(Failure::of_input(&error)))?;
                     tokio::task::yield_now().await;
@@ -310,8 +330,8 @@ impl Publisher {
                     let failure = Failure::of_disconnect(disconnect.reason);
                     self.link.client.shutdown();
                     return Some(match self.feed {
-                        Feed::Payload { .. } => Step::Leave(failure),
-                        Feed::Lines(_) | Feed::Records(_) => Step::Lost(failure),
+                        Feed::Payload { .. } if self.plan.retry.is_none() => Step::Leave(failure),
+                        _ => Step::Lost(failure),
                     });
                 }
                 Event::Sent(packet) => {

@@ -31,7 +31,7 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
         return Err(Fault::RetainedOnlyWithoutRetained);
     }
-    check_retained(draft)
+    if tool == Tool::Subscribe { check_retained(draft) } else { Ok(()) }
 }
 
 /// `--retained` and what goes with it.

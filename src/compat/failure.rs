@@ -73,6 +73,12 @@ impl Failure {
         Self::error(1, format!("{refused} retained messages were not cleared, the broker refused it."))
     }
 
+    /// A packet that the protocol does not allow.
+    #[must_use]
+    pub fn of_packet(error: &PacketError) -> Self {
+        Self::error(1, error.to_string())
+    }
+
     /// The options do not make a plan.
     #[must_use]
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {

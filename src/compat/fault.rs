@@ -197,6 +197,7 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "pw_file" => "--pw-file argument given but no file specified.",
         "keypass_file" => "--keypass-file argument given but no file specified.",
         "ready_fd" => "--ready-fd argument given but no descriptor specified.",
+        "retry" => "--retry argument given but no duration specified.",
         "backup" => "--backup argument given but no file specified.",
         "ready_file" => "--ready-file argument given but no file specified.",
         "after_suback" => "--after-suback argument given but no command specified.",

@@ -7,6 +7,7 @@ use crate::flags::Draft;
 use bytes::Bytes;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Descriptors below are the standard streams.
 const DESCRIPTOR_MIN: i32 = 3;
@@ -22,7 +23,7 @@ pub(super) fn switch(draft: &mut Draft, id: &str) -> Result<(), Fault> {
         }
         "retained" => draft.subscription.retained = true,
         "purge" => draft.subscription.purge = true,
-        "dry_run" => draft.subscription.dry_run = true,
+        "dry_run" => (draft.subscription.dry_run, draft.message.dry_run) = (true, true),
         _ => return Err(Fault::UnknownOption(id.to_owned())),
     }
     Ok(())
@@ -35,6 +36,7 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "pw_file" => draft.connection.password = Some(password(&path(value))?),
         "keypass_file" => draft.tls.keypass_file = Some(path(value)),
         "ready_fd" => subscription.ready_fd = Some(descriptor(value)?),
+        "retry" => draft.message.retry = Some(duration("--retry", value)?),
         "backup" => subscription.backup = Some(path(value)),
         "ready_file" => subscription.ready_file = Some(path(value)),
         "after_suback" => subscription.after_suback = Some(command("--after-suback", value)?),
@@ -72,6 +74,12 @@ fn command(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => fault("it is not UTF-8"),
     }
+}
+
+/// A time such as `90s` or `5m`; a number alone is seconds.
+fn duration(flag: &'static str, value: &[u8]) -> Result<Duration, Fault> {
+    let text = shown(value);
+    crate::flags::duration(&text).map_err(|why| Fault::Value(flag, text.clone(), why))
 }
 
 /// A whole number.

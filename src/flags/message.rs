@@ -80,6 +80,13 @@ pub struct Message {
     /// Seconds between two of them; fractions are allowed
     #[arg(long, value_name = "seconds", value_parser = seconds, default_value = "0")]
     pub repeat_delay: Option<Duration>,
+    /// Without a connection keep trying to connect for this long (90s, 5m), also when one is lost, and send again what
+    /// was not acknowledged
+    #[arg(long, value_name = "duration", value_parser = value::duration)]
+    pub retry: Option<Duration>,
+    /// Print the packets that would be sent, with what their bytes mean, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 impl Message {

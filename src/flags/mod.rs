@@ -33,7 +33,7 @@ pub use passwd::{Passwd, PasswordHash};
 pub use request::Request;
 pub use subscription::Subscription;
 pub use tls::Tls;
-pub use value::{Elsewhere, protocol_version, retain_handling};
+pub use value::{Elsewhere, duration, protocol_version, retain_handling};
 pub use will::WillFlags;
 
 use clap::{Args, Command};
@@ -71,7 +71,7 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 13] = [
+pub const FRIENDLY_ONLY: [&str; 14] = [
     "json",
     "json_lines",
     "tsv",
@@ -85,10 +85,11 @@ pub const FRIENDLY_ONLY: [&str; 13] = [
     "purge",
     "dry_run",
     "backup",
+    "retry",
 ];
 
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 23] = [
+const NOT_IN_REQUEST: [&str; 24] = [
     "stdin_line",
     "json_lines",
     "tsv",
@@ -96,6 +97,7 @@ const NOT_IN_REQUEST: [&str; 23] = [
     "ready_file",
     "after_suback",
     "retain",
+    "retry",
     "repeat",
     "repeat_delay",
     "topics",

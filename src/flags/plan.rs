@@ -94,6 +94,8 @@ pub struct PublishPlan {
     pub repeat: u32,
     /// Pause between two repetitions.
     pub repeat_delay: Duration,
+    /// How long to go on trying without a connection.
+    pub retry: Option<Duration>,
 }
 
 /// Who is told that the broker has answered the subscription.
@@ -262,6 +264,7 @@ impl PublishPlan {
             lines,
             repeat: if lines.is_some() { 1 } else { message.repeat.unwrap_or(1) },
             repeat_delay: message.repeat_delay.unwrap_or_default(),
+            retry: message.retry,
         })
     }
 }

@@ -4,6 +4,7 @@ use crate::packet::{PacketError, ProtocolVersion, Qos, RetainHandling, Text};
 use bytes::Bytes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::convert::Infallible;
+use std::time::Duration;
 
 /// The value of a flag that is filed elsewhere when it is seen: `--url` sets host, port and topic, for example.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -59,4 +60,20 @@ pub fn retain_handling(name: &str) -> Option<RetainHandling> {
         "never" => Some(RetainHandling::Never),
         _ => None,
     }
+}
+
+/// A time such as `500ms`, `30s` or `5m`; a number alone is seconds, at most a year.
+///
+/// # Errors
+///
+/// What is wrong, for people.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let range = "a time between 0 and a year is meant";
+        return Duration::try_from_secs_f64(seconds)
+            .ok()
+            .filter(|duration| duration.as_secs() < 366 * 24 * 3600)
+            .ok_or_else(|| range.to_owned());
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error} (written as 500ms, 30s, 5m)"))
 }

@@ -2,6 +2,7 @@
 //!
 //! A [`Printer`] is made once and appends every message to the caller's buffer; it writes nowhere itself.
 
+mod annotate;
 mod json;
 mod local_time;
 mod message_json;
@@ -11,6 +12,7 @@ mod render;
 mod reprint;
 mod template;
 
+pub use annotate::annotate;
 pub use local_time::{LocalTime, WallTime, ZoneError};
 pub use template::{FormatError, Template};
 

@@ -43,16 +43,7 @@ pub enum Arrived {
     Burst(u64, Duration),
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        let range = "a time between 0 and a year is meant";
-        return Duration::try_from_secs_f64(seconds)
-            .ok()
-            .filter(|duration| duration.as_secs() < 366 * 24 * 3600)
-            .ok_or_else(|| range.to_owned());
-    }
-    humantime::parse_duration(text).map_err(|error| format!("{error} (written as 500ms, 30s, 5m)"))
-}
+pub(super) use crate::flags::value::duration;
 
 pub(super) fn warm_up(text: &str) -> Result<WarmUp, String> {
     if text == "auto" { Ok(WarmUp::UntilSteady) } else { duration(text).map(WarmUp::For) }
