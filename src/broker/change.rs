@@ -135,7 +135,13 @@ impl Broker {
     /// Tells a change of a session that outlives its connection.
     #[cold]
     fn record(&mut self, key: SessionKey, change: impl FnOnce(Text) -> Change) {
-        let Some(session) = self.sessions.get(key).filter(|session| session.is_durable()) else {
+        if self.sessions.get(key).is_some_and(Session::is_durable) {
+            self.record_any(key, change);
+        }
+    }
+
+    fn record_any(&mut self, key: SessionKey, change: impl FnOnce(Text) -> Change) {
+        let Some(session) = self.sessions.get(key) else {
             return;
         };
         let change = change(session.client_identifier.clone());
@@ -146,6 +152,14 @@ impl Broker {
         }
     }
 
+    /// Whether a store must know of a session: it outlives its connection, or leaves a will, which a crash of ours sets off.
+    pub(super) fn must_survive(&self, session: &Session) -> bool {
+        let connection = session.connection.and_then(|id| self.connections.get(id));
+        session.is_durable()
+            || session.will.is_some()
+            || connection.is_some_and(|connection| connection.details.will.is_some())
+    }
+
     #[inline]
     pub(super) fn record_session(&mut self, key: SessionKey) {
         if !self.is_recording() {
@@ -154,10 +168,10 @@ impl Broker {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let is_durable = session.is_durable();
-        let stored = is_durable.then(|| Box::new(self.stored_session(session)));
+        let is_kept = self.must_survive(session);
+        let stored = is_kept.then(|| Box::new(self.stored_session(session)));
         let client_identifier = session.client_identifier.clone();
-        let was_recorded = std::mem::replace(&mut self.sessions[key].is_recorded, is_durable);
+        let was_recorded = std::mem::replace(&mut self.sessions[key].is_recorded, is_kept);
         let Some(stored) = stored else {
             // What was durable on its last connection ends with this one, also by a crash.
             if was_recorded {
@@ -165,7 +179,7 @@ impl Broker {
             }
             return;
         };
-        self.record(key, |client_identifier| Change::Session { client_identifier, session: stored });
+        self.record_any(key, |client_identifier| Change::Session { client_identifier, session: stored });
     }
 
     #[inline]

@@ -15,10 +15,13 @@ impl Broker {
     /// Tells the changes that make this broker anew, given to [`Broker::restore`] of an empty one in their order.
     pub fn snapshot(&self, mut tell: impl FnMut(Change)) {
         let released = Arc::new(released_message());
-        for (key, session) in self.sessions.iter().filter(|(_, session)| session.is_durable()) {
+        for (key, session) in self.sessions.iter().filter(|(_, session)| self.must_survive(session)) {
             let client_identifier = &session.client_identifier;
             let stored = Box::new(self.stored_session(session));
             tell(Change::Session { client_identifier: client_identifier.clone(), session: stored });
+            if !session.is_durable() {
+                continue;
+            }
             self.tell_subscriptions(key, session, &mut tell);
             for entry in session.in_flight.entries() {
                 let delivery = Box::new(stored_entry(entry, &released));

@@ -4,7 +4,10 @@
 mod client;
 
 use client::{Client, acknowledgement, durable, message, text};
-use culex::packet::{Connect, Packet, PacketIdentifier, Properties, Publish, Qos, Will};
+use culex::packet::{
+    Connect, Disconnect, Packet, PacketIdentifier, Properties, Property, PropertyIdentifier, Publish, Qos,
+    Will,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -166,6 +169,51 @@ fn everything_that_was_acknowledged_survives_a_kill() {
         retain: true,
         ..message(Qos::AtMostOnce, 0, "kept", "retained")
     }));
+}
+
+/// A client that says to `topic` that it is gone.
+fn mortal(port: u16, name: &str, is_durable: bool, delay: u32) -> Client {
+    let mut properties = Properties::default();
+    if delay > 0 {
+        properties.push(Property::number(PropertyIdentifier::WillDelayInterval, delay)).unwrap();
+    }
+    let (topic, payload) = (text(name), "gone".into());
+    let will = Will { topic, payload, qos: Qos::AtLeastOnce, retain: true, properties };
+    let connect = Connect { will: Some(will), ..durable(name) };
+    let transient = || Connect { clean_start: true, properties: Properties::EMPTY, ..connect.clone() };
+    Client::connect(port, if is_durable { connect } else { transient() }).0
+}
+
+#[test]
+fn every_will_survives_a_kill_and_only_delayed_ones_a_stop() {
+    let home = Home::new("wills");
+    let broker = home.start();
+    let _mortals = [mortal(broker.port, "transient", false, 0), mortal(broker.port, "durable", true, 0)];
+    let mut polite = mortal(broker.port, "polite", false, 0);
+    polite.send(&Packet::Disconnect(Disconnect::default()));
+    assert_eq!(polite.try_next(), None);
+    broker.kill();
+    // Twice, so that it is not the start that remembers them.
+    home.start().kill();
+    let broker = home.start();
+    let mut watcher = Client::clean(broker.port, "watcher");
+    watcher.subscribe("+", Qos::AtMostOnce);
+    let mut topics = BTreeSet::new();
+    while topics.len() < 2 {
+        let Packet::Publish(publish) = watcher.next() else { continue };
+        topics.insert(publish.topic.to_string());
+    }
+    assert_eq!(topics, ["durable", "transient"].map(str::to_owned).into());
+
+    let _mortals = [mortal(broker.port, "at once", false, 0), mortal(broker.port, "later", true, 1)];
+    broker.stop();
+    let broker = home.start();
+    // The one was published by the broker that stopped, and is retained; the other by the next, when its time has come.
+    let mut watcher = Client::clean(broker.port, "watcher");
+    watcher.subscribe("at once", Qos::AtMostOnce);
+    assert!(matches!(watcher.next(), Packet::Publish(publish) if publish.retain));
+    watcher.subscribe("later", Qos::AtMostOnce);
+    assert!(matches!(watcher.next(), Packet::Publish(publish) if &*publish.topic == "later"));
 }
 
 #[test]
