@@ -70,7 +70,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let request = request(host, path)?;
-    let config = client_config();
+    let config = client_config().max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((inner, _response)) => Ok(WebSocket { inner, rest: Bytes::new() }),
         Err(tungstenite::Error::Io(error)) => Err(WebSocketError::Io(error)),
@@ -100,7 +100,6 @@ pub(crate) fn client_config() -> WebSocketConfig {
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
         .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocket<S> {
