@@ -858,7 +858,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__rr)
-            opts="-e -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-e -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --color --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -910,6 +910,10 @@ _culex() {
                     ;;
                 -F)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 --host)
@@ -1096,7 +1100,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__sub)
-            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --retained --purge --dry-run --backup --remove-retained --retain-as-published --retain-handling --ready-fd --ready-file --after-suback --verbose --json --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --retained --purge --dry-run --backup --remove-retained --retain-as-published --retain-handling --exec --exec-jobs --ready-fd --ready-file --after-suback --verbose --json --color --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1150,6 +1154,14 @@ _culex() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec-jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ready-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1164,6 +1176,10 @@ _culex() {
                     ;;
                 -F)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 --random-filter)

@@ -30,6 +30,7 @@ set edit:completion:arg-completer[culex-rr] = {|@words|
             cand --retain-handling 'When the broker sends retained messages (MQTT 5)'
             cand -W 'End after this many seconds, with status 27'
             cand -F 'Print by this format: %t topic, %p payload, %j JSON, ...'
+            cand --color 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never'
             cand -h 'Host of the broker'
             cand --host 'Host of the broker'
             cand -p 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket'

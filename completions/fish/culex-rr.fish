@@ -10,6 +10,9 @@ new\t''
 never\t''"
 complete -c culex-rr -s W -d 'End after this many seconds, with status 27' -r
 complete -c culex-rr -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
+complete -c culex-rr -l color -d 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
 complete -c culex-rr -s h -l host -d 'Host of the broker' -r
 complete -c culex-rr -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
 complete -c culex-rr -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r

@@ -117,10 +117,15 @@ new\t''
 never\t''"
 complete -c culex -n "__fish_culex_using_subcommand sub" -s C -d 'End after this many messages; 0 makes the session and leaves, and messages wait in it' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s W -d 'End after this many seconds, with status 27' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l exec -d 'Run this shell command for each message instead of printing it: the payload is its standard input, MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties (MQTT_CONTENT_TYPE ...) are in its environment' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l exec-jobs -d 'Commands of --exec that run at once' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l ready-fd -d 'Write a line to this descriptor once the broker has answered the subscription, and close it' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l ready-file -d 'Make this file once the broker has answered the subscription' -r -F
 complete -c culex -n "__fish_culex_using_subcommand sub" -l after-suback -d 'Run this shell command once the broker has answered the subscription; if it fails, end with its status' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -l color -d 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
 complete -c culex -n "__fish_culex_using_subcommand sub" -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
@@ -203,6 +208,9 @@ new\t''
 never\t''"
 complete -c culex -n "__fish_culex_using_subcommand rr" -s W -d 'End after this many seconds, with status 27' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s F -d 'Print by this format: %t topic, %p payload, %j JSON, ...' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l color -d 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
 complete -c culex -n "__fish_culex_using_subcommand rr" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r

@@ -8,6 +8,10 @@ module completions {
     [ "always" "new" "never" ]
   }
 
+  def "nu-complete culex-rr color" [] {
+    [ "auto" "always" "never" ]
+  }
+
   def "nu-complete culex-rr protocol_version" [] {
     [ "mqttv31" "31" "mqttv311" "311" "mqttv5" "5" ]
   }
@@ -34,6 +38,7 @@ module completions {
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
     --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
+    --color: string@"nu-complete culex-rr color" # Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never
     --pretty                  # Indent JSON
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket

@@ -91,6 +91,10 @@ module completions {
     [ "always" "new" "never" ]
   }
 
+  def "nu-complete culex sub color" [] {
+    [ "auto" "always" "never" ]
+  }
+
   def "nu-complete culex sub protocol_version" [] {
     [ "mqttv31" "31" "mqttv311" "311" "mqttv5" "5" ]
   }
@@ -117,6 +121,8 @@ module completions {
     -C: string                # End after this many messages; 0 makes the session and leaves, and messages wait in it
     -W: string                # End after this many seconds, with status 27
     -E                        # End when the broker has answered the subscription
+    --exec: string            # Run this shell command for each message instead of printing it: the payload is its standard input, MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties (MQTT_CONTENT_TYPE ...) are in its environment
+    --exec-jobs: string       # Commands of --exec that run at once
     --ready-fd: string        # Write a line to this descriptor once the broker has answered the subscription, and close it
     --ready-file: path        # Make this file once the broker has answered the subscription
     --after-suback: string    # Run this shell command once the broker has answered the subscription; if it fails, end with its status
@@ -124,6 +130,7 @@ module completions {
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
     --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
+    --color: string@"nu-complete culex sub color" # Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never
     --pretty                  # Indent JSON
     --random-filter: string   # Print this share of the messages, chosen at random
     --message-rate            # Print how many messages arrive each second, not the messages
@@ -186,6 +193,10 @@ module completions {
     [ "always" "new" "never" ]
   }
 
+  def "nu-complete culex rr color" [] {
+    [ "auto" "always" "never" ]
+  }
+
   def "nu-complete culex rr protocol_version" [] {
     [ "mqttv31" "31" "mqttv311" "311" "mqttv5" "5" ]
   }
@@ -212,6 +223,7 @@ module completions {
     -F: string                # Print by this format: %t topic, %p payload, %j JSON, ...
     -N                        # Print no line end after a message
     --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
+    --color: string@"nu-complete culex rr color" # Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never
     --pretty                  # Indent JSON
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket

@@ -33,6 +33,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-rr' -ScriptBlock {
             [CompletionResult]::new('--retain-handling', '--retain-handling', [CompletionResultType]::ParameterName, 'When the broker sends retained messages (MQTT 5)')
             [CompletionResult]::new('-W', '-W ', [CompletionResultType]::ParameterName, 'End after this many seconds, with status 27')
             [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Print by this format: %t topic, %p payload, %j JSON, ...')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Host of the broker')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Host of the broker')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket')

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod dispatch;
 pub mod doorway;
 mod dry_run;
+mod executor;
 mod feed;
 mod lines;
 mod link;

@@ -2,10 +2,11 @@
 
 use super::link::Random;
 use crate::compat::{Face, output_fault};
+use crate::flags::ColorWord;
 use crate::flags::plan::SubscribePlan;
 use crate::output::{Form, InvalidJson, LocalTime, Message, Printer, WallTime};
 use crate::packet::{PublishRef, Text};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::SystemTime;
 
 /// Shows messages in the way that the options ask for.
@@ -21,7 +22,10 @@ pub(super) struct Display {
 impl Display {
     /// Ready for the first message; with `-w` the screen is cleared.
     pub(super) fn new(plan: &SubscribePlan, face: Face, out: &mut Vec<u8>) -> Self {
-        let printer = printer(plan.form.clone(), face).line_end(plan.line_end).pretty(plan.pretty);
+        let printer = printer(plan.form.clone(), face)
+            .line_end(plan.line_end)
+            .pretty(plan.pretty)
+            .colored(is_colored(plan.color, face));
         if let Some(host) = &plan.watch {
             let _ = writeln!(out, "\x1b[2J\x1b[1;1HBroker: {host}");
         }
@@ -29,12 +33,16 @@ impl Display {
         Self { printer, chance, watched: plan.watch.as_ref().map(|_| Vec::new()), faults: Vec::new() }
     }
 
+    /// Whether chance lets the next message be shown.
+    #[inline]
+    pub(super) fn is_chosen(&mut self) -> bool {
+        self.chance.as_mut().is_none_or(|(share, random)| random.fraction() < *share)
+    }
+
     /// Shows `publish`, or lets it pass if chance has it so; what cannot be printed is named in `complaints`.
     #[inline]
     pub(super) fn show(&mut self, publish: &PublishRef<'_>, out: &mut Vec<u8>, complaints: &mut String) {
-        if let Some((share, random)) = &mut self.chance
-            && random.fraction() >= *share
-        {
+        if !self.is_chosen() {
             return;
         }
         let received = if self.printer.needs_time() { wall_time() } else { WallTime::default() };
@@ -73,6 +81,19 @@ pub(super) fn printer(form: Form, face: Face) -> Printer {
         Face::Strict => InvalidJson::Omit,
         Face::Friendly => InvalidJson::Wrap,
     })
+}
+
+/// Whether output is coloured: on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
+pub(super) fn is_colored(word: ColorWord, face: Face) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = || std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    match word {
+        ColorWord::Always => true,
+        ColorWord::Never => false,
+        ColorWord::Auto => {
+            face == Face::Friendly && std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb()
+        }
+    }
 }
 
 /// The share that a percentage means: mosquitto's code takes it for a per-mille figure.

@@ -19,6 +19,10 @@ pub(super) struct Receiver {
     count_max: Option<u32>,
     count: u32,
     display: Display,
+    /// Messages go to a command instead of the output.
+    is_executed: bool,
+    /// The last message is one for the command.
+    pub(super) is_for_command: bool,
     /// For the standard output.
     pub(super) printed: Vec<u8>,
     /// For the standard error.
@@ -45,6 +49,8 @@ impl Receiver {
             count_max: plan.count,
             count: 0,
             display,
+            is_executed: plan.exec.is_some(),
+            is_for_command: false,
             printed,
             complaints: String::new(),
             rate: 0,
@@ -65,13 +71,14 @@ impl Receiver {
     /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
     /// connection do anything.
     pub(super) const fn only_prints(&self) -> bool {
-        !self.remove_retained
+        !self.remove_retained && !self.is_executed
     }
 
     /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count. True when the retained
     /// message is to be cleared.
     #[inline]
     pub(super) fn receive(&mut self, publish: &PublishRef<'_>) -> bool {
+        self.is_for_command = false;
         if self.is_done || self.count_max == Some(0) {
             return false;
         }
@@ -93,7 +100,11 @@ impl Receiver {
             purge.note(publish, &mut self.complaints);
         }
         if !self.message_rate {
-            self.display.show(publish, &mut self.printed, &mut self.complaints);
+            if self.is_executed {
+                self.is_for_command = self.display.is_chosen();
+            } else {
+                self.display.show(publish, &mut self.printed, &mut self.complaints);
+            }
             self.count += 1;
             self.is_done = self.count_max == Some(self.count);
         }

@@ -118,7 +118,10 @@ impl Requester {
     }
 
     fn new(plan: RequestPlan, payload: Bytes, face: Face, link: Link) -> Self {
-        let printer = printer(plan.form.clone(), face).line_end(plan.line_end).pretty(plan.pretty);
+        let printer = printer(plan.form.clone(), face)
+            .line_end(plan.line_end)
+            .pretty(plan.pretty)
+            .colored(super::printer::is_colored(plan.color, face));
         Self {
             deadline: plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             plan,

@@ -1,5 +1,6 @@
 //! `sub`: subscribes and prints what arrives, over as many connections as it takes.
 
+use super::executor::Executor;
 use super::link::{Link, Way};
 use super::ready::Ready;
 use super::receiver::Receiver;
@@ -63,6 +64,7 @@ struct Subscriber {
     output: StandardOutput,
     receiver: Receiver,
     ready: Ready,
+    executor: Option<Executor>,
     has_connected: bool,
     /// The present connection has been accepted.
     is_accepted: bool,
@@ -86,6 +88,7 @@ impl Subscriber {
             Ok(mut subscriber) => {
                 let failure = subscriber.run().await;
                 subscriber.finish_output().await;
+                let failure = subscriber.finish_commands(failure).await;
                 let late = subscriber.ready.finish(&mut subscriber.signals).await;
                 if failure.status == 0 { late.unwrap_or(failure) } else { failure }
             }
@@ -100,6 +103,7 @@ impl Subscriber {
         let output = StandardOutput::new().map_err(of_system)?;
         let receiver = Receiver::new(&plan, face);
         let ready = Ready::new(plan.ready.clone());
+        let executor = plan.exec.clone().map(|(command, jobs)| Executor::new(command, jobs));
         let mut link = tokio::select! {
             link = way.connect(&plan.client, face) => link?,
             _ = signals.next() => return Err(Failure::silent(BEFORE_CONNACK)),
@@ -118,6 +122,7 @@ impl Subscriber {
             output,
             receiver,
             ready,
+            executor,
             has_connected: false,
             is_accepted: false,
             removals: 0,
@@ -170,7 +175,8 @@ impl Subscriber {
             return step;
         }
         self.clear_next();
-        if self.receiver.is_done && self.removals == 0 && self.to_clear.is_empty() {
+        let is_idle = self.executor.as_ref().is_none_or(Executor::is_idle);
+        if self.receiver.is_done && self.removals == 0 && self.to_clear.is_empty() && is_idle {
             let failure = if self.refused > 0 { Failure::of_purge(self.refused) } else { Failure::default() };
             self.leave(failure, ReasonCode::SUCCESS);
         }
@@ -192,7 +198,8 @@ impl Subscriber {
 
     async fn wait(&mut self) -> Step {
         let is_leaving = self.leaving.is_some();
-        self.link.client.set_reading(!self.output.is_full());
+        let is_full = self.output.is_full() || self.executor.as_ref().is_some_and(Executor::is_full);
+        self.link.client.set_reading(!is_full);
         let takes_at_once = !is_leaving && self.receiver.only_prints();
         let pauses = self.plan.client.session.pause_at_messages;
         let receiver = &mut self.receiver;
@@ -215,6 +222,10 @@ impl Subscriber {
             }
             failure = self.ready.failed(), if !is_leaving => {
                 self.leave(failure, ReasonCode::SUCCESS);
+                return Step::Continue;
+            }
+            said = command_ended(&mut self.executor) => {
+                self.receiver.complaints.extend(said);
                 return Step::Continue;
             }
             turn = self.link.client.turn_with(|publish| {
@@ -380,6 +391,11 @@ impl Subscriber {
         if self.receiver.receive(&publish.as_ref()) {
             self.clear_retained(publish.topic.clone());
         }
+        if self.receiver.is_for_command
+            && let Some(executor) = &mut self.executor
+        {
+            executor.take(publish.clone());
+        }
         self.output.append(&mut self.receiver.printed);
     }
 
@@ -487,6 +503,27 @@ impl Subscriber {
         self.output.flush()
     }
 
+    /// Waits for the commands that still run; a signal ends that. What was to come after them is let go.
+    async fn finish_commands(&mut self, failure: Failure) -> Failure {
+        let Some(executor) = &mut self.executor else { return failure };
+        let dropped = executor.give_up();
+        if dropped > 0 && !self.plan.client.quiet {
+            super::complain(&format!("Warning: {dropped} messages were left without their command.\n"));
+        }
+        while !executor.is_idle() {
+            tokio::select! {
+                _ = self.signals.next() => break,
+                said = executor.ended() => if !self.plan.client.quiet {
+                    super::complain(&said.unwrap_or_default());
+                },
+            }
+        }
+        match executor.failed() {
+            Some((failed, count)) if failure.status == 0 => Failure::of_executions(failed, count),
+            _ => failure,
+        }
+    }
+
     /// Waits until everything is printed; a signal ends that.
     async fn finish_output(&mut self) {
         while self.flush_texts().is_ok() && !self.output.is_empty() {
@@ -497,6 +534,14 @@ impl Subscriber {
                 },
             }
         }
+    }
+}
+
+/// Comes when a command of `--exec` has ended, with what is to be said of it.
+async fn command_ended(executor: &mut Option<Executor>) -> Option<String> {
+    match executor {
+        Some(executor) => executor.ended().await,
+        None => std::future::pending().await,
     }
 }
 

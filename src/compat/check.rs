@@ -37,7 +37,19 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
 /// `--retained` and what goes with it.
 fn check_retained(draft: &Draft) -> Result<(), Fault> {
     let subscription = &draft.subscription;
+    if let Some((_, other)) = [
+        (draft.output.json, "--json"),
+        (draft.output.format.is_some(), "-F"),
+        (draft.output.watch, "-w"),
+        (draft.output.message_rate, "--message-rate"),
+    ]
+    .into_iter()
+    .find(|(is_given, _)| *is_given && subscription.exec.is_some())
+    {
+        return Err(Fault::Together("--exec", other));
+    }
     let needs = [
+        (subscription.exec_jobs.is_some(), subscription.exec.is_some(), "--exec-jobs", "--exec"),
         (subscription.purge, subscription.retained, "--purge", "--retained"),
         (subscription.dry_run, subscription.purge, "--dry-run", "--purge"),
         (subscription.backup.is_some(), subscription.purge, "--backup", "--purge"),

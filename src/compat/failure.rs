@@ -79,6 +79,12 @@ impl Failure {
         Self::error(1, error.to_string())
     }
 
+    /// So many commands of `--exec` failed.
+    #[must_use]
+    pub fn of_executions(failed: u64, count: u64) -> Self {
+        Self::error(1, format!("{failed} of {count} commands failed."))
+    }
+
     /// The options do not make a plan.
     #[must_use]
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {

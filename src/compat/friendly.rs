@@ -3,7 +3,7 @@
 use super::apply::path;
 use super::fault::{Fault, shown};
 use super::secret;
-use crate::flags::Draft;
+use crate::flags::{ColorWord, Draft};
 use bytes::Bytes;
 use std::path::Path;
 use std::str::FromStr;
@@ -39,6 +39,9 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "retry" => draft.message.retry = Some(duration("--retry", value)?),
         "backup" => subscription.backup = Some(path(value)),
         "ready_file" => subscription.ready_file = Some(path(value)),
+        "color" => draft.output.color = color(value)?,
+        "exec" => subscription.exec = Some(command("--exec", value)?),
+        "exec_jobs" => subscription.exec_jobs = Some(jobs(value)?),
         "after_suback" => subscription.after_suback = Some(command("--after-suback", value)?),
         _ => return Ok(false),
     }
@@ -73,6 +76,24 @@ fn command(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
         Ok(text) if text.trim().is_empty() => fault("it is empty"),
         Ok(text) => Ok(text.to_owned()),
         Err(_) => fault("it is not UTF-8"),
+    }
+}
+
+fn color(value: &[u8]) -> Result<ColorWord, Fault> {
+    match value {
+        b"auto" => Ok(ColorWord::Auto),
+        b"always" => Ok(ColorWord::Always),
+        b"never" => Ok(ColorWord::Never),
+        _ => Err(Fault::Value("--color", shown(value), "auto, always or never are meant".to_owned())),
+    }
+}
+
+/// How many commands run at once: 1 to 1,024.
+fn jobs(value: &[u8]) -> Result<u16, Fault> {
+    let number: u16 = number("--exec-jobs", value)?;
+    match number {
+        1..=1024 => Ok(number),
+        _ => Err(Fault::Value("--exec-jobs", shown(value), "1 to 1024 are meant".to_owned())),
     }
 }
 

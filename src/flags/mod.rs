@@ -28,7 +28,7 @@ pub use broker::{Broker, EnvironmentForm, LogFormat};
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
 pub use message::{LineForm, Message, MessageSource};
-pub use output::Output;
+pub use output::{ColorWord, Output};
 pub use passwd::{Passwd, PasswordHash};
 pub use request::Request;
 pub use subscription::Subscription;
@@ -71,7 +71,7 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 14] = [
+pub const FRIENDLY_ONLY: [&str; 17] = [
     "json",
     "json_lines",
     "tsv",
@@ -86,10 +86,13 @@ pub const FRIENDLY_ONLY: [&str; 14] = [
     "dry_run",
     "backup",
     "retry",
+    "exec",
+    "exec_jobs",
+    "color",
 ];
 
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 24] = [
+const NOT_IN_REQUEST: [&str; 26] = [
     "stdin_line",
     "json_lines",
     "tsv",
@@ -97,6 +100,8 @@ const NOT_IN_REQUEST: [&str; 24] = [
     "ready_file",
     "after_suback",
     "retain",
+    "exec",
+    "exec_jobs",
     "retry",
     "repeat",
     "repeat_delay",

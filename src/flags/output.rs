@@ -1,7 +1,7 @@
 //! How `sub` prints.
 
 use crate::output::{FormatError, Template};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// The flags of printing.
 #[derive(Args, Clone, Debug, Default)]
@@ -19,6 +19,10 @@ pub struct Output {
     /// Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     #[arg(long)]
     pub json: bool,
+    /// Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always,
+    /// never
+    #[arg(long, value_name = "when", value_enum, default_value = "auto", hide_possible_values = true)]
+    pub color: ColorWord,
     /// Indent JSON
     #[arg(long)]
     pub pretty: bool,
@@ -31,6 +35,18 @@ pub struct Output {
     /// Show the latest message of each topic at its own line
     #[arg(short, long)]
     pub watch: bool,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum ColorWord {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 fn template(format: &str) -> Result<Template, FormatError> {

@@ -1,6 +1,6 @@
 //! From what was typed to what is meant: the configurations that the other rooms take.
 
-use super::{Connection, Draft, LineForm, Tls, Tool};
+use super::{ColorWord, Connection, Draft, LineForm, Tls, Tool};
 use crate::net::tls::{PreSharedKey, TlsSettings};
 use crate::net::{Endpoint, Target};
 use crate::output::Form;
@@ -142,12 +142,16 @@ pub struct SubscribePlan {
     pub exit_after_subscribe: bool,
     /// Who is told of that answer.
     pub ready: ReadyPlan,
+    /// The command that takes each message, and how many of them run at once.
+    pub exec: Option<(String, usize)>,
     /// How a message is printed.
     pub form: Form,
     /// Whether a line feed follows it.
     pub line_end: bool,
     /// Indented JSON.
     pub pretty: bool,
+    /// When the output is coloured.
+    pub color: ColorWord,
     /// The percentage as given with `--random-filter`.
     pub random_filter: Option<f64>,
     /// Count messages instead of printing them.
@@ -194,6 +198,8 @@ pub struct RequestPlan {
     pub line_end: bool,
     /// Indented JSON.
     pub pretty: bool,
+    /// When the output is coloured.
+    pub color: ColorWord,
 }
 
 impl ClientPlan {
@@ -302,6 +308,7 @@ impl RequestPlan {
             form: form(draft),
             line_end: !draft.output.no_line_end,
             pretty: draft.output.pretty,
+            color: draft.output.color,
         })
     }
 }
@@ -364,9 +371,14 @@ impl SubscribePlan {
                 file: subscription.ready_file.clone(),
                 command: subscription.after_suback.clone(),
             },
+            exec: subscription
+                .exec
+                .clone()
+                .map(|command| (command, usize::from(subscription.exec_jobs.unwrap_or(1)))),
             form: form(draft),
             line_end: !output.no_line_end,
             pretty: output.pretty,
+            color: output.color,
             random_filter: output.random_filter,
             message_rate: output.message_rate,
             watch: (output.watch && !output.message_rate).then(host),

@@ -57,6 +57,13 @@ pub struct Subscription {
     /// End when the broker has answered the subscription
     #[arg(short = 'E')]
     pub exit_after_subscribe: bool,
+    /// Run this shell command for each message instead of printing it: the payload is its standard input, MQTT_TOPIC,
+    /// MQTT_QOS, MQTT_RETAIN and the properties (MQTT_CONTENT_TYPE ...) are in its environment
+    #[arg(long, value_name = "command")]
+    pub exec: Option<String>,
+    /// Commands of --exec that run at once
+    #[arg(long, value_name = "count", default_value = "1")]
+    pub exec_jobs: Option<u16>,
     /// Write a line to this descriptor once the broker has answered the subscription, and close it
     #[arg(long, value_name = "descriptor")]
     pub ready_fd: Option<i32>,

@@ -3,6 +3,7 @@
 //! A [`Printer`] is made once and appends every message to the caller's buffer; it writes nowhere itself.
 
 mod annotate;
+mod color;
 mod json;
 mod local_time;
 mod message_json;
@@ -68,6 +69,7 @@ pub struct Printer {
     line_end: bool,
     pretty: bool,
     invalid_json: InvalidJson,
+    is_colored: bool,
     local: LocalTime,
 }
 
@@ -76,7 +78,14 @@ impl Printer {
     /// must be [`LocalTime::utc`].
     #[must_use]
     pub fn new(form: Form, local: LocalTime) -> Self {
-        Self { form, line_end: true, pretty: false, invalid_json: InvalidJson::Omit, local }
+        Self {
+            form,
+            line_end: true,
+            pretty: false,
+            invalid_json: InvalidJson::Omit,
+            is_colored: false,
+            local,
+        }
     }
 
     /// Whether a line feed follows each message; true unless said otherwise.
@@ -100,6 +109,14 @@ impl Printer {
         self
     }
 
+    /// Whether topics and JSON are coloured, and payloads that are JSON indented, for a terminal; false unless said
+    /// otherwise. Formats of the user's stay as they are.
+    #[must_use]
+    pub fn colored(mut self, is_colored: bool) -> Self {
+        self.is_colored = is_colored;
+        self
+    }
+
     /// Whether [`Message::received`] shows in the output, so that the caller can save asking the clock.
     #[must_use]
     pub fn needs_time(&self) -> bool {
@@ -114,6 +131,9 @@ impl Printer {
     #[inline]
     pub fn print(&mut self, message: &Message<'_>, out: &mut Vec<u8>, faults: &mut Vec<Fault>) {
         let PublishRef { topic, payload, .. } = message.publish;
+        if self.is_colored && !matches!(self.form, Form::Template(_)) {
+            return self.print_colored(message, out);
+        }
         match &self.form {
             Form::Payload => {
                 if payload.is_empty() {
@@ -138,6 +158,32 @@ impl Printer {
                 let json = message_json::Style { pretty: self.pretty, invalid: self.invalid_json };
                 render::render(template, message, &mut self.local, json, out, faults);
             }
+        }
+        if self.line_end {
+            out.push(b'\n');
+        }
+    }
+
+    #[cold]
+    fn print_colored(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
+        let PublishRef { topic, payload, .. } = message.publish;
+        match self.form {
+            Form::Json => {
+                let mut line = Vec::new();
+                ndjson::put_line(message, &mut self.local, &mut line);
+                return color::put_json(&line, None, out);
+            }
+            Form::Payload if payload.is_empty() => return,
+            Form::TopicAndPayload => {
+                color::paint(topic.as_bytes(), color::TOPIC, out);
+                out.push(b' ');
+            }
+            Form::Payload | Form::Template(_) => {}
+        }
+        if payload.is_empty() {
+            out.extend_from_slice(b"(null)");
+        } else if !color::put_payload(payload, out) {
+            out.extend_from_slice(payload);
         }
         if self.line_end {
             out.push(b'\n');
