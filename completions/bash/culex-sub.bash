@@ -23,7 +23,7 @@ _culex__sub() {
 
     case "${cmd}" in
         culex__sub)
-            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --retained --purge --dry-run --backup --remove-retained --retain-as-published --retain-handling --exec --exec-jobs --ready-fd --ready-file --after-suback --verbose --json --color --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-t -U -T -q -R -C -W -E -v -F -N -w -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --topic --unsubscribe --filter-out --qos --retained-only --retained --purge --dry-run --backup --remove-retained --retain-as-published --retain-handling --until --exec --exec-jobs --ready-fd --ready-file --after-suback --verbose --json --color --jq --pretty --random-filter --message-rate --watch --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -73,6 +73,10 @@ _culex__sub() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -W)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -103,6 +107,10 @@ _culex__sub() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --jq)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --random-filter)

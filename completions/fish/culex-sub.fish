@@ -9,6 +9,7 @@ complete -c culex-sub -l retain-handling -d 'When the broker sends retained mess
 new\t''
 never\t''"
 complete -c culex-sub -s C -d 'End after this many messages; 0 makes the session and leaves, and messages wait in it' -r
+complete -c culex-sub -l until -d 'End with the first message for which this filter in jq\'s language gives anything but false and null: \'.on == true\'; its input is the payload, $message the message as --json prints it' -r
 complete -c culex-sub -s W -d 'End after this many seconds, with status 27' -r
 complete -c culex-sub -l exec -d 'Run this shell command for each message instead of printing it: the payload is its standard input, MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties (MQTT_CONTENT_TYPE ...) are in its environment' -r
 complete -c culex-sub -l exec-jobs -d 'Commands of --exec that run at once' -r
@@ -19,6 +20,7 @@ complete -c culex-sub -s F -d 'Print by this format: %t topic, %p payload, %j JS
 complete -c culex-sub -l color -d 'Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"
+complete -c culex-sub -l jq -d 'Print what this filter in jq\'s language gives for each message, strings as they are: \'.temperature\'; its input is the payload, $message the message as --json prints it' -r
 complete -c culex-sub -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex-sub -s h -l host -d 'Host of the broker' -r
 complete -c culex-sub -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r

@@ -119,6 +119,7 @@ module completions {
     --retain-as-published     # Keep the RETAIN flag as it was published (MQTT 5)
     --retain-handling: string@"nu-complete culex sub retain_handling" # When the broker sends retained messages (MQTT 5)
     -C: string                # End after this many messages; 0 makes the session and leaves, and messages wait in it
+    --until: string           # End with the first message for which this filter in jq's language gives anything but false and null: '.on == true'; its input is the payload, $message the message as --json prints it
     -W: string                # End after this many seconds, with status 27
     -E                        # End when the broker has answered the subscription
     --exec: string            # Run this shell command for each message instead of printing it: the payload is its standard input, MQTT_TOPIC, MQTT_QOS, MQTT_RETAIN and the properties (MQTT_CONTENT_TYPE ...) are in its environment
@@ -131,6 +132,7 @@ module completions {
     -N                        # Print no line end after a message
     --json                    # Print each message as one line of JSON with everything; `pub --json-lines` sends it again
     --color: string@"nu-complete culex sub color" # Colour topics and JSON, and indent payloads that are JSON: auto (on a terminal, unless NO_COLOR is set), always, never
+    --jq: string              # Print what this filter in jq's language gives for each message, strings as they are: '.temperature'; its input is the payload, $message the message as --json prints it
     --pretty                  # Indent JSON
     --random-filter: string   # Print this share of the messages, chosen at random
     --message-rate            # Print how many messages arrive each second, not the messages

@@ -4,7 +4,7 @@ use super::link::Random;
 use crate::compat::{Face, output_fault};
 use crate::flags::ColorWord;
 use crate::flags::plan::SubscribePlan;
-use crate::output::{Form, InvalidJson, LocalTime, Message, Printer, WallTime};
+use crate::output::{Filter, Form, InvalidJson, LocalTime, Message, Printer, WallTime};
 use crate::packet::{PublishRef, Text};
 use std::io::{IsTerminal, Write};
 use std::time::SystemTime;
@@ -17,6 +17,9 @@ pub(super) struct Display {
     /// With `-w`, the topics seen, in the order of their lines.
     watched: Option<Vec<Text>>,
     faults: Vec<crate::output::Fault>,
+    /// Printed in place of the message.
+    filter: Option<Filter>,
+    names_topic: bool,
 }
 
 impl Display {
@@ -30,7 +33,15 @@ impl Display {
             let _ = writeln!(out, "\x1b[2J\x1b[1;1HBroker: {host}");
         }
         let chance = plan.random_filter.map(|percent| (share(percent, face), Random::from_system()));
-        Self { printer, chance, watched: plan.watch.as_ref().map(|_| Vec::new()), faults: Vec::new() }
+        Self {
+            printer,
+            chance,
+            watched: plan.watch.as_ref().map(|_| Vec::new()),
+            faults: Vec::new(),
+            // Compiled when the options were read, and so again.
+            filter: plan.jq.as_deref().and_then(|text| Filter::parse(text).ok()),
+            names_topic: matches!(plan.form, Form::TopicAndPayload),
+        }
     }
 
     /// Whether chance lets the next message be shown.
@@ -44,6 +55,9 @@ impl Display {
     pub(super) fn show(&mut self, publish: &PublishRef<'_>, out: &mut Vec<u8>, complaints: &mut String) {
         if !self.is_chosen() {
             return;
+        }
+        if let Some(filter) = &mut self.filter {
+            return print_filtered(filter, publish, self.names_topic, out, complaints);
         }
         let received = if self.printer.needs_time() { wall_time() } else { WallTime::default() };
         let message = Message { publish: *publish, received };
@@ -67,6 +81,28 @@ impl Display {
         for fault in self.faults.drain(..) {
             complaints.push_str(&output_fault(fault, publish.topic));
         }
+    }
+}
+
+/// Prints what the filter gives, each output behind the topic if that is asked for.
+fn print_filtered(
+    filter: &mut Filter,
+    publish: &PublishRef<'_>,
+    names_topic: bool,
+    out: &mut Vec<u8>,
+    complaints: &mut String,
+) {
+    let mut lines = Vec::new();
+    let result = filter.print(&Message { publish: *publish, received: wall_time() }, &mut lines);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        if names_topic {
+            out.extend_from_slice(publish.topic.as_bytes());
+            out.push(b' ');
+        }
+        out.extend_from_slice(line);
+    }
+    if let Err(error) = result {
+        complaints.push_str(&format!("Error: --jq on topic {}: {error}.\n", publish.topic));
     }
 }
 

@@ -1,9 +1,10 @@
 //! What `sub` does with each message: which are passed over, printed, counted, and which is the last.
 
-use super::printer::Display;
+use super::printer::{Display, wall_time};
 use super::purge::Purge;
 use crate::compat::{Face, Failure};
 use crate::flags::plan::SubscribePlan;
+use crate::output::{Filter, Message};
 use crate::packet::{PublishRef, Text, topic};
 
 /// Takes messages; what it prints and complains about is to be fetched after each turn.
@@ -19,6 +20,8 @@ pub(super) struct Receiver {
     count_max: Option<u32>,
     count: u32,
     display: Display,
+    /// Compiled when the options were read, and so again.
+    until: Option<Filter>,
     /// Messages go to a command instead of the output.
     is_executed: bool,
     /// The last message is one for the command.
@@ -49,6 +52,7 @@ impl Receiver {
             count_max: plan.count,
             count: 0,
             display,
+            until: plan.until.as_deref().and_then(|text| Filter::parse(text).ok()),
             is_executed: plan.exec.is_some(),
             is_for_command: false,
             printed,
@@ -72,6 +76,12 @@ impl Receiver {
     /// connection do anything.
     pub(super) const fn only_prints(&self) -> bool {
         !self.remove_retained && !self.is_executed
+    }
+
+    /// Whether `publish` is what `--until` waits for.
+    fn ends(&mut self, publish: &PublishRef<'_>) -> bool {
+        let Some(until) = &mut self.until else { return false };
+        until.holds(&Message { publish: *publish, received: wall_time() })
     }
 
     /// In the reference's order: retained-only, `-R`, `-T`, remove-retained, print, count. True when the retained
@@ -106,7 +116,7 @@ impl Receiver {
                 self.display.show(publish, &mut self.printed, &mut self.complaints);
             }
             self.count += 1;
-            self.is_done = self.count_max == Some(self.count);
+            self.is_done = self.count_max == Some(self.count) || self.ends(publish);
         }
         publish.retain && self.remove_retained
     }

@@ -82,7 +82,8 @@ struct Subscriber {
 impl Subscriber {
     async fn subscribe(mut plan: SubscribePlan, face: Face) -> Failure {
         // What lies behind the last message that counts stays with the server.
-        plan.client.session.pause_at_messages = plan.count.is_some() || plan.retained_only;
+        plan.client.session.pause_at_messages =
+            plan.count.is_some() || plan.retained_only || plan.until.is_some();
         plan.client.session.acknowledge_qos0 = false;
         match Self::prepare(plan, face).await {
             Ok(mut subscriber) => {

@@ -48,6 +48,18 @@ fn check_retained(draft: &Draft) -> Result<(), Fault> {
     {
         return Err(Fault::Together("--exec", other));
     }
+    if let Some((_, other)) = [
+        (draft.output.json, "--json"),
+        (draft.output.format.is_some(), "-F"),
+        (subscription.exec.is_some(), "--exec"),
+        (draft.output.watch, "-w"),
+        (draft.output.message_rate, "--message-rate"),
+    ]
+    .into_iter()
+    .find(|(is_given, _)| *is_given && draft.output.jq.is_some())
+    {
+        return Err(Fault::Together("--jq", other));
+    }
     let needs = [
         (subscription.exec_jobs.is_some(), subscription.exec.is_some(), "--exec-jobs", "--exec"),
         (subscription.purge, subscription.retained, "--purge", "--retained"),

@@ -197,6 +197,8 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "pw_file" => "--pw-file argument given but no file specified.",
         "keypass_file" => "--keypass-file argument given but no file specified.",
         "ready_fd" => "--ready-fd argument given but no descriptor specified.",
+        "until" => "--until argument given but no filter specified.",
+        "jq" => "--jq argument given but no filter specified.",
         "color" => "--color argument given but no word specified.",
         "exec" => "--exec argument given but no command specified.",
         "exec_jobs" => "--exec-jobs argument given but no count specified.",

@@ -4,6 +4,7 @@ use super::apply::path;
 use super::fault::{Fault, shown};
 use super::secret;
 use crate::flags::{ColorWord, Draft};
+use crate::output::Filter;
 use bytes::Bytes;
 use std::path::Path;
 use std::str::FromStr;
@@ -39,6 +40,8 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "retry" => draft.message.retry = Some(duration("--retry", value)?),
         "backup" => subscription.backup = Some(path(value)),
         "ready_file" => subscription.ready_file = Some(path(value)),
+        "until" => subscription.until = Some(filter("--until", value)?),
+        "jq" => draft.output.jq = Some(filter("--jq", value)?),
         "color" => draft.output.color = color(value)?,
         "exec" => subscription.exec = Some(command("--exec", value)?),
         "exec_jobs" => subscription.exec_jobs = Some(jobs(value)?),
@@ -85,6 +88,15 @@ fn color(value: &[u8]) -> Result<ColorWord, Fault> {
         b"always" => Ok(ColorWord::Always),
         b"never" => Ok(ColorWord::Never),
         _ => Err(Fault::Value("--color", shown(value), "auto, always or never are meant".to_owned())),
+    }
+}
+
+/// A filter that can be compiled.
+fn filter(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
+    let text = shown(value);
+    match Filter::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Fault::Value(flag, text, error.to_string())),
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 17] = [
+pub const FRIENDLY_ONLY: [&str; 19] = [
     "json",
     "json_lines",
     "tsv",
@@ -89,10 +89,12 @@ pub const FRIENDLY_ONLY: [&str; 17] = [
     "exec",
     "exec_jobs",
     "color",
+    "until",
+    "jq",
 ];
 
 /// Flags of `pub` and `sub` that `rr` does not have.
-const NOT_IN_REQUEST: [&str; 26] = [
+const NOT_IN_REQUEST: [&str; 28] = [
     "stdin_line",
     "json_lines",
     "tsv",
@@ -100,6 +102,8 @@ const NOT_IN_REQUEST: [&str; 26] = [
     "ready_file",
     "after_suback",
     "retain",
+    "until",
+    "jq",
     "exec",
     "exec_jobs",
     "retry",

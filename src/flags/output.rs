@@ -23,6 +23,10 @@ pub struct Output {
     /// never
     #[arg(long, value_name = "when", value_enum, default_value = "auto", hide_possible_values = true)]
     pub color: ColorWord,
+    /// Print what this filter in jq's language gives for each message, strings as they are: '.temperature'; its input is
+    /// the payload, $message the message as --json prints it
+    #[arg(long, value_name = "filter")]
+    pub jq: Option<String>,
     /// Indent JSON
     #[arg(long)]
     pub pretty: bool,

@@ -136,6 +136,10 @@ pub struct SubscribePlan {
     pub remove_retained: bool,
     /// How many messages to print.
     pub count: Option<u32>,
+    /// The filter whose first match ends the program; it is one.
+    pub until: Option<String>,
+    /// The filter whose outputs are printed; it is one.
+    pub jq: Option<String>,
     /// How long to wait from the connection on.
     pub timeout: Option<Duration>,
     /// The answer to the subscription ends the program.
@@ -364,6 +368,8 @@ impl SubscribePlan {
                 .then(|| PurgePlan { is_dry: subscription.dry_run, backup: subscription.backup.clone() }),
             remove_retained: subscription.remove_retained,
             count: subscription.count,
+            until: subscription.until.clone(),
+            jq: output.jq.clone(),
             timeout: subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
             exit_after_subscribe: subscription.exit_after_subscribe || subscription.count == Some(0),
             ready: ReadyPlan {

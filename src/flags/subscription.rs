@@ -51,6 +51,10 @@ pub struct Subscription {
     /// End after this many messages; 0 makes the session and leaves, and messages wait in it
     #[arg(short = 'C', value_name = "count")]
     pub count: Option<u32>,
+    /// End with the first message for which this filter in jq's language gives anything but false and null: '.on == true';
+    /// its input is the payload, $message the message as --json prints it
+    #[arg(long, value_name = "filter")]
+    pub until: Option<String>,
     /// End after this many seconds, with status 27
     #[arg(short = 'W', value_name = "seconds")]
     pub timeout: Option<u32>,

@@ -4,6 +4,7 @@
 
 mod annotate;
 mod color;
+mod filter;
 mod json;
 mod local_time;
 mod message_json;
@@ -14,6 +15,7 @@ mod reprint;
 mod template;
 
 pub use annotate::annotate;
+pub use filter::{Filter, FilterError};
 pub use local_time::{LocalTime, WallTime, ZoneError};
 pub use template::{FormatError, Template};
 
