@@ -288,6 +288,30 @@ fn nothing_is_kept_where_persistence_is_off() {
     assert_eq!(text(&output.stdout), "x\n", "{}", text(&output.stderr));
 }
 
+#[test]
+fn the_sys_topics_are_mosquittos() {
+    let folder = Folder::new("sys");
+    let broker = Program::configured(&folder, "sys_interval 1\n");
+    let (mut client, reason) = broker.connect("s", None);
+    assert_eq!(reason, Some(0));
+    client.write_all(b"\x82\x0c\0\x01\0\0\x06$SYS/#\0").unwrap();
+    let wanted: BTreeSet<_> = include_str!("broker_options/sys-topics.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|topic| format!("$SYS/broker/{topic}"))
+        .filter(|topic| cfg!(target_env = "gnu") || !topic.contains("/heap/"))
+        .collect();
+    let mut found = BTreeSet::new();
+    while !wanted.is_subset(&found) {
+        let packet =
+            read_packet(&mut client).unwrap_or_else(|| panic!("missing: {:?}", wanted.difference(&found)));
+        if packet[0] & 0xF0 == 0x30 {
+            let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+            found.insert(text(&packet[4..4 + length]));
+        }
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

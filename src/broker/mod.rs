@@ -165,6 +165,12 @@ impl Broker {
         &self.config
     }
 
+    /// What the process has allocated, in bytes, for the `$SYS` topics; they have none of it while it is not told.
+    pub fn set_heap_bytes(&mut self, bytes: u64) {
+        self.statistics.heap_bytes = bytes;
+        self.statistics.heap_bytes_maximum = self.statistics.heap_bytes_maximum.max(bytes);
+    }
+
     /// While memory is short, new connections are closed at once and queues take no more than one message each.
     pub fn set_short_of_memory(&mut self, is_short: bool) {
         self.is_short_of_memory = is_short;

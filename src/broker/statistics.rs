@@ -31,6 +31,9 @@ pub struct Statistics {
     pub retained_messages: u64,
     /// Payload bytes of retained messages.
     pub retained_bytes: u64,
+    /// What the process has allocated; 0 when it was not told.
+    pub heap_bytes: u64,
+    pub heap_bytes_maximum: u64,
 }
 
 impl Statistics {

@@ -64,6 +64,10 @@ const VALUES: [Value; 23] = [
     ("connections/socket/count", |counted| counted.connections),
 ];
 
+/// As [`VALUES`], when the process's memory is told.
+const HEAP_VALUES: [Value; 2] =
+    [("heap/current", |counted| counted.heap_bytes), ("heap/maximum", |counted| counted.heap_bytes_maximum)];
+
 impl Broker {
     /// Begins to publish the `$SYS` topics, if an interval is configured.
     pub(super) fn start_sys(&mut self) {
@@ -84,7 +88,9 @@ impl Broker {
             self.publish_value("version", version);
         }
         self.publish_value("uptime", &format!("{} seconds", self.now.since(Time::ZERO).as_secs()));
-        for (topic, value) in VALUES {
+        let is_heap_known = counted.heap_bytes_maximum > 0;
+        let heap_values = HEAP_VALUES.into_iter().filter(|_| is_heap_known);
+        for (topic, value) in VALUES.into_iter().chain(heap_values) {
             let (then, now) = (value(&before), value(&counted));
             if is_first || then != now {
                 self.publish_value(topic, &now.to_string());

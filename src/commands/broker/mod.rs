@@ -34,6 +34,7 @@ use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use users::{Gate, GateKeys, Users};
 
@@ -108,6 +109,7 @@ struct Running {
     environment: Environment,
     wall_clock: std::time::Duration,
     seed: u64,
+    memory_limit: Arc<AtomicUsize>,
 }
 
 impl Running {
@@ -150,8 +152,8 @@ impl Running {
         let gate = Gate::new(plan.users.clone(), secret);
         let gate_keys = gate.keys();
         let give_up = Arc::new(Notify::new());
-        let limit = plan.settings.memory_limit;
-        let memory = (limit > 0).then(|| MemoryWatch::new(limit));
+        let memory_limit = Arc::new(AtomicUsize::new(plan.settings.memory_limit));
+        let memory = MemoryWatch::new(Arc::clone(&memory_limit));
         let journal = Journal { log: log.clone(), gate, memory, persistence, give_up: Arc::clone(&give_up) };
         let server = Server::new(broker, listeners, clock, journal);
         let control = server.control();
@@ -165,7 +167,8 @@ impl Running {
             plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
         let environment =
             environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
-        let running = Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed };
+        let running =
+            Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed, memory_limit };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())
             .context("Unable to write the pid file")?;
         running.tell_port()?;
@@ -267,6 +270,7 @@ impl Running {
         if self.plan.settings.store.is_some() {
             persistence::prepare(&mut settings.broker);
         }
+        self.memory_limit.store(settings.memory_limit, Ordering::Relaxed);
         self.control.reconfigure(settings.broker);
         self.gate_keys.replace(users);
     }
@@ -333,7 +337,7 @@ struct Journal {
     persistence: Option<Persistence>,
     /// Told when the store has failed for too long.
     give_up: Arc<Notify>,
-    memory: Option<MemoryWatch>,
+    memory: MemoryWatch,
 }
 
 impl Observer for Journal {
@@ -360,7 +364,7 @@ impl Observer for Journal {
         {
             self.give_up.notify_one();
         }
-        if self.memory.as_mut().is_some_and(|memory| memory.look(now, broker)) {
+        if self.memory.look(now, broker) {
             self.log.gather(LogTypes::ERROR, |line| {
                 line.push_str("Error: The memory limit is reached, new connections are closed.");
             });
