@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! contract: section and rule            what the case shows
-//! also: debian                          mosquitto 2.0.11 agrees
+//! also: debian                          mosquitto 2.0.11 agrees; not with `signal`, whose handler there takes locks and
+//!                                       hangs now and then
 //! without: psk                          only in builds without this cargo feature
 //! program: mosquitto_pub                the name it is called by; `sh` finds our programs on its path
 //! args: -p $PORT -t "a b"               words; may be repeated
