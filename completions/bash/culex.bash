@@ -858,13 +858,21 @@ _culex() {
             return 0
             ;;
         culex__subcmd__rr)
-            opts="-e -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --color --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
+            opts="-e -C -t -m -f -n -s -q -R -W -v -F -N -h -p -L -S -A -i -I -c -x -k -V -u -P -M -D -o -d --latency --repeat --topic --message --file --null-message --stdin-file --qos --retain-as-published --retain-handling --verbose --json --color --pretty --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --protocol-version --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repeat)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

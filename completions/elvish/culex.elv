@@ -216,6 +216,8 @@ set edit:completion:arg-completer[culex] = {|@words|
         }
         &'culex;rr'= {
             cand -e 'Topic on which the reply is expected'
+            cand -C 'Wait for this many replies to each request'
+            cand --repeat 'Send the request this many times, each when the one before has its replies'
             cand -t 'Topic to publish to'
             cand --topic 'Topic to publish to'
             cand -m 'Payload'
@@ -272,7 +274,7 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --tls-engine-kpass-sha1 'SHA-1 of the engine''s key password'
             cand --tls-keylog 'Append the session keys to this file'
             cand -o 'Read options from this file, one a line, in place of the default file'
-            cand --latency 'Print how long the reply took'
+            cand --latency 'Print how long the reply took; with --repeat the percentiles of all replies, at the end'
             cand -n 'Send a message without payload'
             cand --null-message 'Send a message without payload'
             cand -s 'Send all of the standard input as one message'

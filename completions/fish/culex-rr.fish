@@ -1,4 +1,6 @@
 complete -c culex-rr -s e -d 'Topic on which the reply is expected' -r
+complete -c culex-rr -s C -d 'Wait for this many replies to each request' -r
+complete -c culex-rr -l repeat -d 'Send the request this many times, each when the one before has its replies' -r
 complete -c culex-rr -s t -l topic -d 'Topic to publish to' -r
 complete -c culex-rr -s m -l message -d 'Payload' -r
 complete -c culex-rr -s f -l file -d 'Send a file as one message' -r
@@ -54,7 +56,7 @@ complete -c culex-rr -l tls-engine -d 'OpenSSL engine' -r
 complete -c culex-rr -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex-rr -l tls-keylog -d 'Append the session keys to this file' -r -F
 complete -c culex-rr -s o -d 'Read options from this file, one a line, in place of the default file' -r
-complete -c culex-rr -l latency -d 'Print how long the reply took'
+complete -c culex-rr -l latency -d 'Print how long the reply took; with --repeat the percentiles of all replies, at the end'
 complete -c culex-rr -s n -l null-message -d 'Send a message without payload'
 complete -c culex-rr -s s -l stdin-file -d 'Send all of the standard input as one message'
 complete -c culex-rr -s R -d 'Leave out retained messages'

@@ -199,6 +199,8 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l strict -d 'Speak exa
 complete -c culex -n "__fish_culex_using_subcommand sub" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand sub" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s e -d 'Topic on which the reply is expected' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s C -d 'Wait for this many replies to each request' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -l repeat -d 'Send the request this many times, each when the one before has its replies' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s t -l topic -d 'Topic to publish to' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s m -l message -d 'Payload' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s f -l file -d 'Send a file as one message' -r
@@ -254,7 +256,7 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine -d 'OpenSS
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l tls-keylog -d 'Append the session keys to this file' -r -F
 complete -c culex -n "__fish_culex_using_subcommand rr" -s o -d 'Read options from this file, one a line, in place of the default file' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -l latency -d 'Print how long the reply took'
+complete -c culex -n "__fish_culex_using_subcommand rr" -l latency -d 'Print how long the reply took; with --repeat the percentiles of all replies, at the end'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s n -l null-message -d 'Send a message without payload'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s s -l stdin-file -d 'Send all of the standard input as one message'
 complete -c culex -n "__fish_culex_using_subcommand rr" -s R -d 'Leave out retained messages'

@@ -210,7 +210,9 @@ module completions {
   # Send a request over an MQTT broker and print the reply
   export extern "culex rr" [
     -e: string                # Topic on which the reply is expected
-    --latency                 # Print how long the reply took
+    --latency                 # Print how long the reply took; with --repeat the percentiles of all replies, at the end
+    -C: string                # Wait for this many replies to each request
+    --repeat: string          # Send the request this many times, each when the one before has its replies
     --topic(-t): string       # Topic to publish to
     --message(-m): string     # Payload
     --file(-f): string        # Send a file as one message

@@ -22,6 +22,8 @@ Register-ArgumentCompleter -Native -CommandName 'culex-rr' -ScriptBlock {
     $completions = @(switch ($command) {
         'culex-rr' {
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Topic on which the reply is expected')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Wait for this many replies to each request')
+            [CompletionResult]::new('--repeat', '--repeat', [CompletionResultType]::ParameterName, 'Send the request this many times, each when the one before has its replies')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Topic to publish to')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'Topic to publish to')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Payload')
@@ -78,7 +80,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-rr' -ScriptBlock {
             [CompletionResult]::new('--tls-engine-kpass-sha1', '--tls-engine-kpass-sha1', [CompletionResultType]::ParameterName, 'SHA-1 of the engine''s key password')
             [CompletionResult]::new('--tls-keylog', '--tls-keylog', [CompletionResultType]::ParameterName, 'Append the session keys to this file')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Read options from this file, one a line, in place of the default file')
-            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Print how long the reply took')
+            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Print how long the reply took; with --repeat the percentiles of all replies, at the end')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Send a message without payload')
             [CompletionResult]::new('--null-message', '--null-message', [CompletionResultType]::ParameterName, 'Send a message without payload')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Send all of the standard input as one message')

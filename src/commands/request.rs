@@ -11,7 +11,7 @@ use crate::flags::{MessageSource, Tool};
 use crate::net::ClientError;
 use crate::output::{Message, Printer};
 use crate::packet::{
-    Disconnect, Properties, PropertyIdentifier, ProtocolVersion, Publish, ReasonCode, Suback,
+    Disconnect, Properties, Property, PropertyIdentifier, ProtocolVersion, Publish, ReasonCode, Suback,
 };
 use crate::session::{Event, SessionError};
 use crate::time::Time;
@@ -88,6 +88,13 @@ struct Requester {
     deadline: Option<Instant>,
     /// When the request was handed to the session.
     requested: Option<Time>,
+    /// Replies that the present request still waits for, and requests that come after it.
+    replies_left: u32,
+    requests_left: u32,
+    /// What replies to the present request bring back, if their makers follow the standard.
+    correlation: Option<Bytes>,
+    /// With several requests, how long each reply took.
+    latencies: Vec<Duration>,
     is_accepted: bool,
     /// Ended by our DISCONNECT; the status stands.
     leaving: Option<Failure>,
@@ -132,6 +139,10 @@ impl Requester {
             out: Vec::new(),
             complaints: String::new(),
             requested: None,
+            replies_left: 0,
+            requests_left: 0,
+            correlation: None,
+            latencies: Vec::new(),
             is_accepted: false,
             leaving: None,
         }
@@ -233,7 +244,10 @@ impl Requester {
     fn handle_suback(&mut self, suback: &Suback) {
         match suback.reasons.iter().find(|reason| reason.is_error()) {
             Some(reason) => self.denied(*reason),
-            None => self.publish(),
+            None => {
+                self.requests_left = self.plan.requests;
+                self.publish();
+            }
         }
     }
 
@@ -242,12 +256,29 @@ impl Requester {
         self.leave(Failure::of_denied_response(reason, status), ReasonCode::SUCCESS);
     }
 
-    /// Sends the request; whatever arrives on the response topic from now on, or before, is the reply.
+    /// Sends the request. Under mosquitto's name whatever arrives on the response topic from now on, or before, is the
+    /// reply; else see [`Requester::is_reply`].
     fn publish(&mut self) {
+        self.requests_left -= 1;
+        self.replies_left = self.plan.replies;
+        let mut properties = self.plan.properties.clone();
+        if self.face == Face::Friendly && self.plan.client.version() == ProtocolVersion::V5 {
+            let own = properties.as_ref().binary(PropertyIdentifier::CorrelationData);
+            self.correlation = Some(match own {
+                Some(own) => Bytes::copy_from_slice(own),
+                None => {
+                    let made = Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+                    // Sixteen bytes more are too many only where the request cannot be sent anyway, which says so.
+                    let property = Property::binary(PropertyIdentifier::CorrelationData, &made);
+                    let _ = properties.push(property);
+                    made
+                }
+            });
+        }
         let publish = Publish {
             qos: self.plan.qos,
             topic: self.plan.topic.clone(),
-            properties: self.plan.properties.clone(),
+            properties,
             payload: self.payload.clone(),
             ..Publish::default()
         };
@@ -260,8 +291,20 @@ impl Requester {
         }
     }
 
+    /// Whether a message may be the reply to the present request: not one from before it, nor a retained one, nor one
+    /// that brings back what another request sent. A reply that brings back nothing is taken.
+    fn is_reply(&self, publish: &Publish) -> bool {
+        if self.face == Face::Strict {
+            return !(self.plan.no_retain && publish.retain);
+        }
+        let theirs = publish.properties.as_ref().binary(PropertyIdentifier::CorrelationData);
+        let is_foreign =
+            theirs.is_some_and(|theirs| self.correlation.as_ref().is_some_and(|own| own != theirs));
+        self.requested.is_some() && !publish.retain && !is_foreign
+    }
+
     fn handle_message(&mut self, publish: &Publish) {
-        if self.leaving.is_some() || (self.plan.no_retain && publish.retain) {
+        if self.leaving.is_some() || !self.is_reply(publish) {
             return;
         }
         let latency = self.requested.map(|requested| self.link.client.now().since(requested));
@@ -270,7 +313,21 @@ impl Requester {
         self.printer.print(&message, &mut self.out, &mut faults);
         self.complaints.extend(faults.into_iter().map(|fault| output_fault(fault, &publish.topic)));
         if let Some(latency) = latency.filter(|_| self.plan.latency) {
-            self.out.extend_from_slice(latency_line(latency).as_bytes());
+            if self.plan.requests > 1 {
+                self.latencies.push(latency);
+            } else {
+                self.out.extend_from_slice(latency_line(latency).as_bytes());
+            }
+        }
+        self.replies_left = self.replies_left.saturating_sub(1);
+        if self.replies_left > 0 {
+            return;
+        }
+        if self.requests_left > 0 {
+            return self.publish();
+        }
+        if !self.latencies.is_empty() {
+            self.out.extend_from_slice(percentiles(&mut self.latencies).as_bytes());
         }
         self.leave(Failure::default(), ReasonCode::SUCCESS);
     }
@@ -329,9 +386,35 @@ fn latency_line(latency: Duration) -> String {
     }
 }
 
+/// The latencies of many replies in one line; there is at least one.
+fn percentiles(latencies: &mut [Duration]) -> String {
+    latencies.sort_unstable();
+    let at = |percent: usize| {
+        // The smallest value that so many percent do not exceed.
+        let rank = (latencies.len() * percent).div_ceil(100).max(1);
+        format!("{:.3}ms", latencies[rank - 1].as_secs_f64() * 1e3)
+    };
+    let count = latencies.len();
+    let [min, p50, p90, p99, max] = [0, 50, 90, 99, 100].map(at);
+    format!("Latency: {count} replies, min {min}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let mut latencies: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        assert_eq!(
+            percentiles(&mut latencies),
+            "Latency: 200 replies, min 1.000ms, p50 100.000ms, p90 180.000ms, p99 198.000ms, max 200.000ms\n"
+        );
+        assert_eq!(
+            percentiles(&mut [Duration::from_micros(1500)]),
+            "Latency: 1 replies, min 1.500ms, p50 1.500ms, p90 1.500ms, p99 1.500ms, max 1.500ms\n"
+        );
+    }
 
     #[test]
     fn latency_changes_its_unit_at_each_thousand() {

@@ -199,6 +199,8 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "ready_fd" => "--ready-fd argument given but no descriptor specified.",
         "until" => "--until argument given but no filter specified.",
         "jq" => "--jq argument given but no filter specified.",
+        "replies" => "-C argument given but no count specified.",
+        "requests" => "--repeat argument given but no count specified.",
         "color" => "--color argument given but no word specified.",
         "exec" => "--exec argument given but no command specified.",
         "exec_jobs" => "--exec-jobs argument given but no count specified.",

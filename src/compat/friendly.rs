@@ -42,6 +42,8 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "ready_file" => subscription.ready_file = Some(path(value)),
         "until" => subscription.until = Some(filter("--until", value)?),
         "jq" => draft.output.jq = Some(filter("--jq", value)?),
+        "replies" => draft.request.replies = Some(count("-C", value)?),
+        "requests" => draft.request.requests = Some(count("--repeat", value)?),
         "color" => draft.output.color = color(value)?,
         "exec" => subscription.exec = Some(command("--exec", value)?),
         "exec_jobs" => subscription.exec_jobs = Some(jobs(value)?),
@@ -79,6 +81,14 @@ fn command(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
         Ok(text) if text.trim().is_empty() => fault("it is empty"),
         Ok(text) => Ok(text.to_owned()),
         Err(_) => fault("it is not UTF-8"),
+    }
+}
+
+/// How many, from 1 to ten million.
+fn count(flag: &'static str, value: &[u8]) -> Result<u32, Fault> {
+    match number(flag, value)? {
+        count @ 1..=10_000_000 => Ok(count),
+        _ => Err(Fault::Value(flag, shown(value), "1 to 10000000 are meant".to_owned())),
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Draft {
 }
 
 /// Flags that only the programs under our own names have.
-pub const FRIENDLY_ONLY: [&str; 19] = [
+pub const FRIENDLY_ONLY: [&str; 21] = [
     "json",
     "json_lines",
     "tsv",
@@ -91,6 +91,8 @@ pub const FRIENDLY_ONLY: [&str; 19] = [
     "color",
     "until",
     "jq",
+    "replies",
+    "requests",
 ];
 
 /// Flags of `pub` and `sub` that `rr` does not have.

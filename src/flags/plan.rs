@@ -196,6 +196,10 @@ pub struct RequestPlan {
     pub timeout: Option<Duration>,
     /// Print how long the reply took.
     pub latency: bool,
+    /// Replies to each request, at least one.
+    pub replies: u32,
+    /// Requests one after the other, at least one.
+    pub requests: u32,
     /// How the reply is printed.
     pub form: Form,
     /// Whether a line feed follows it.
@@ -309,6 +313,8 @@ impl RequestPlan {
             no_retain: draft.subscription.no_retain,
             timeout: draft.subscription.timeout.map(|seconds| Duration::from_secs(u64::from(seconds))),
             latency: draft.request.latency,
+            replies: draft.request.replies.unwrap_or(1),
+            requests: draft.request.requests.unwrap_or(1),
             form: form(draft),
             line_end: !draft.output.no_line_end,
             pretty: draft.output.pretty,

@@ -11,7 +11,13 @@ pub struct Request {
     /// Topic on which the reply is expected
     #[arg(short = 'e', value_name = "topic", value_parser = value::text)]
     pub response_topic: Option<Text>,
-    /// Print how long the reply took
+    /// Print how long the reply took; with --repeat the percentiles of all replies, at the end
     #[arg(long)]
     pub latency: bool,
+    /// Wait for this many replies to each request
+    #[arg(short = 'C', value_name = "count", default_value = "1")]
+    pub replies: Option<u32>,
+    /// Send the request this many times, each when the one before has its replies
+    #[arg(long = "repeat", value_name = "count", default_value = "1")]
+    pub requests: Option<u32>,
 }
