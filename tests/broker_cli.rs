@@ -203,6 +203,23 @@ fn a_closed_log_does_not_stop_the_broker() {
     assert_eq!(broker.child.wait().unwrap().code(), Some(0));
 }
 
+/// As of a test that starts the broker with a pipe and never looks at it.
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_the_broker() {
+    let mut broker = Running::start(&["-v"], Stdio::piped());
+    // More than a pipe holds.
+    (0..500).for_each(|_| drop(broker.connect()));
+    broker.connect().write_all(&[0xE0, 0]).unwrap();
+    // Whoever reads late gets all of it, also what was written while nothing else happened.
+    let mut log = BufReader::new(broker.child.stderr.take().unwrap()).lines();
+    let count =
+        log.by_ref().filter(|line| line.as_ref().unwrap().contains("New client connected")).take(501).count();
+    assert_eq!(count, 501);
+    broker.signal(libc::SIGTERM);
+    assert!(log.any(|line| line.unwrap().ends_with("terminating")));
+    assert_eq!(broker.child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn configuration_faults_end_the_start_with_status_3() {
     let folder = folder("conf");

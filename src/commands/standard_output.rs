@@ -165,7 +165,8 @@ fn state(file: &File) -> io::Result<i16> {
     }
 }
 
-fn write_where_asked(file: &File, bytes: &[u8]) -> io::Result<usize> {
+/// Writes a part that does not have to wait; [`io::ErrorKind::WouldBlock`] when there is none.
+pub(super) fn write_where_asked(file: &File, bytes: &[u8]) -> io::Result<usize> {
     if state(file)? & (libc::POLLOUT | libc::POLLERR) == 0 {
         return Err(io::ErrorKind::WouldBlock.into());
     }

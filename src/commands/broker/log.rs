@@ -1,15 +1,23 @@
 //! The broker's log: lines gathered during a turn, then written at once.
 
+use super::log_pipe::Pipe;
 use crate::compat::mosquitto_conf::{LogDestination, LogPlan, LogTypes};
 use crate::journal::Entry;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
 
 /// The lines that wait for the end of the turn are written earlier from here on, in bytes.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
+
+/// How long lines wait before a reader that was behind is looked for again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How often that is done at the end.
+const FINISH_TRIES_MAX: usize = 50;
 
 #[derive(Debug)]
 struct Inner {
@@ -20,8 +28,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Sink {
-    Error,
-    Output,
+    Stream(Pipe),
     File(File),
 }
 
@@ -29,13 +36,15 @@ enum Sink {
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     inner: Arc<Mutex<Inner>>,
+    /// Told when lines wait for a reader.
+    stuck: Arc<Notify>,
 }
 
 impl Log {
     /// Opens the destinations of `plan`.
     pub(super) fn open(plan: LogPlan) -> io::Result<Self> {
         let inner = Inner { outputs: open_all(&plan)?, plan, gathered: String::new() };
-        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+        Ok(Self { inner: Arc::new(Mutex::new(inner)), stuck: Arc::default() })
     }
 
     /// Opens the files anew, so that they can be moved away.
@@ -100,7 +109,38 @@ impl Log {
 
     /// Writes what was gathered.
     pub(super) fn flush(&self) {
-        self.lock().flush();
+        let mut inner = self.lock();
+        inner.flush();
+        if inner.is_stuck() {
+            self.stuck.notify_one();
+        }
+    }
+
+    /// Brings lines that wait to their reader, whenever it reads; without end.
+    pub(super) async fn bring_late_lines(self) {
+        loop {
+            self.stuck.notified().await;
+            while self.goes_on() {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+        }
+    }
+
+    /// Gives a reader that is behind a last chance.
+    pub(super) async fn finish(&self) {
+        for _ in 0..FINISH_TRIES_MAX {
+            if !self.goes_on() {
+                return;
+            }
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    /// Writes lines that wait; whether some still do.
+    fn goes_on(&self) -> bool {
+        let mut inner = self.lock();
+        inner.streams().for_each(Pipe::go_on);
+        inner.is_stuck()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -115,21 +155,31 @@ impl Inner {
         }
         let bytes = self.gathered.as_bytes();
         for output in &mut self.outputs {
-            // A log that cannot be written (a closed pipe, a full disk) must not stop the broker.
-            let _ = match output {
-                Sink::Error => io::stderr().write_all(bytes),
-                Sink::Output => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
-                Sink::File(file) => file.write_all(bytes),
-            };
+            match output {
+                Sink::Stream(stream) => stream.write(bytes),
+                // A log that cannot be written (a full disk) must not stop the broker.
+                Sink::File(file) => drop(file.write_all(bytes)),
+            }
         }
         self.gathered.clear();
+    }
+
+    fn streams(&mut self) -> impl Iterator<Item = &mut Pipe> {
+        self.outputs.iter_mut().filter_map(|output| match output {
+            Sink::Stream(stream) => Some(stream),
+            Sink::File(_) => None,
+        })
+    }
+
+    fn is_stuck(&mut self) -> bool {
+        self.streams().any(|stream| stream.is_stuck())
     }
 }
 
 fn open_all(plan: &LogPlan) -> io::Result<Vec<Sink>> {
     let open = |destination: &LogDestination| match destination {
-        LogDestination::StandardError => Ok(Sink::Error),
-        LogDestination::StandardOutput => Ok(Sink::Output),
+        LogDestination::StandardError => Pipe::new(io::stderr()).map(Sink::Stream),
+        LogDestination::StandardOutput => Pipe::new(io::stdout()).map(Sink::Stream),
         LogDestination::File(path) => OpenOptions::new()
             .create(true)
             .append(true)

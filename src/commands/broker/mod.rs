@@ -2,6 +2,7 @@
 
 mod environment;
 mod log;
+mod log_pipe;
 mod memory;
 mod persistence;
 mod plan;
@@ -118,6 +119,7 @@ impl Running {
         let mut signals = Signals::install()?;
         let clock = Clock::start();
         let log = Log::open(plan.settings.log.clone())?;
+        tokio::spawn(log.clone().bring_late_lines());
         plan.announce(&log);
         let listeners = Listeners::bind(&plan.settings.listeners)?;
         let addresses = listeners.local_addresses();
@@ -188,6 +190,7 @@ impl Running {
         let ended = task.await;
         let version = env!("CARGO_PKG_VERSION");
         running.log.line(LogTypes::INFORMATION, &format!("culex-broker version {version} terminating"));
+        running.log.finish().await;
         ended?;
         status
     }
