@@ -20,7 +20,17 @@ fn bench(words: &str, sink: &Sink) -> RunResult {
     plan.threads = 2;
     let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
     result.conclude(&[]);
+    keeps_the_schema(&result);
     result
+}
+
+/// Every result that is measured here is as `docs/bench.schema.json` says.
+fn keeps_the_schema(result: &RunResult) {
+    let schema = serde_json::from_str(include_str!("../docs/bench.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let value = serde_json::to_value(result).unwrap();
+    let faults: Vec<String> = validator.iter_errors(&value).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, [""; 0]);
 }
 
 fn count(counter: &AtomicU64) -> u64 {

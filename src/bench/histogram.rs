@@ -29,6 +29,7 @@ pub struct Histogram(hdrhistogram::Histogram<u64>);
 ///
 /// Whether the text can be read is found out by [`Packed::unpack`]; the empty text is the empty histogram.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Packed(String);
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// What was counted in the measured phase; connections are counted over the whole run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Counts {
     /// Messages due by the schedule; the same as `sent` when there is none.
@@ -47,6 +48,7 @@ pub struct Counts {
 
 /// What became of the messages of one publisher at all its receivers; the parts of different segments add.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct StreamCount {
     /// The publisher's index in the whole run.
@@ -67,6 +69,7 @@ pub struct StreamCount {
 
 /// What went wrong, how often, and one example.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ErrorCount {
     /// A word for all of its kind.

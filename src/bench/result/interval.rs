@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A part of a run.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Connecting and subscribing.
@@ -21,6 +22,7 @@ pub enum Phase {
 
 /// What was counted in one second of one phase; seconds of different segments add.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Interval {
     /// Which phase; a second in which the phase changes is two intervals.
@@ -44,6 +46,7 @@ pub struct Interval {
 
 /// The latencies of one second in their text form; what was not measured is empty.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct IntervalLatencies {
     /// From due to read.

@@ -5,25 +5,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The latencies of the measured phase; what was not measured is empty and not written.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Latencies {
     /// From the time a message was due to the time it was read.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub e2e: Histogram,
     /// From the time a message was written to the time it was read.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub service: Histogram,
     /// From the time a message was due to its PUBACK or PUBCOMP.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub ack: Histogram,
     /// From the first SYN to the CONNACK.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub connect: Histogram,
     /// The TLS handshake within it.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub tls: Histogram,
     /// From the time a message was due to the time it was written.
     #[serde(with = "figures", skip_serializing_if = "Histogram::is_empty")]
+    #[cfg_attr(test, schemars(with = "figures::Written"))]
     pub lag: Histogram,
 }
 
@@ -51,7 +58,8 @@ mod figures {
     use serde::de::Error as _;
 
     #[derive(Serialize)]
-    struct Written {
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    pub(super) struct Written {
         count: u64,
         min: u64,
         mean: f64,

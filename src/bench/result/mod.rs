@@ -31,6 +31,7 @@ pub const SCHEMA: &str = "bench/1";
 
 /// One run, one segment of a run, or several of them merged.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RunResult {
     /// [`SCHEMA`].
@@ -83,6 +84,7 @@ pub struct RunResult {
 
 /// The program that measured.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Tool {
     /// `culex-bench`.
@@ -99,6 +101,7 @@ impl Default for Tool {
 
 /// What was asked for.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact about the load
 pub struct Run {
@@ -148,6 +151,7 @@ pub struct Run {
 
 /// Which segment of how many.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Segment(pub u32, pub u32);
 
 impl Default for Segment {
@@ -158,6 +162,7 @@ impl Default for Segment {
 
 /// Where it ran.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Host {
     /// The name of the machine; several are joined with commas.
@@ -172,6 +177,7 @@ pub struct Host {
 
 /// What came of a run.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Everything held.
@@ -189,6 +195,7 @@ pub enum Status {
 
 /// What came of a run, why, and the program's exit status for it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Verdict {
     /// The word.
@@ -202,6 +209,7 @@ pub struct Verdict {
 
 /// How long each phase took, in seconds.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Phases {
     /// From the first attempt to the last CONNACK.
@@ -222,6 +230,7 @@ pub struct Phases {
 
 /// Messages per second in the measured phase.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Rates {
     /// By the schedule; `None` when the load is "as fast as it goes".
@@ -234,6 +243,7 @@ pub struct Rates {
 
 /// How the two ends of a message share their time.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ClockMode {
     /// One process, one monotonic clock.
@@ -247,6 +257,7 @@ pub enum ClockMode {
 
 /// The clock, and how far to trust it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Clock {
     /// Which.
@@ -259,6 +270,7 @@ pub struct Clock {
 
 /// Whether the generator itself was the limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GeneratorStatus {
     /// It had time to spare.
@@ -272,6 +284,7 @@ pub enum GeneratorStatus {
 
 /// What the generator itself used.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Generator {
     /// Processor seconds of the process in the measured phase.
@@ -300,6 +313,7 @@ pub struct Generator {
 
 /// One thread of the generator.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Thread {
     /// Share of one processor in the measured phase, in percent.
@@ -310,6 +324,7 @@ pub struct Thread {
 
 /// A gate and how it came out.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Threshold {
     /// As it was written.
@@ -328,6 +343,7 @@ pub struct Threshold {
 
 /// One second of the run.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SeriesPoint {
     /// Seconds since the first due time, at the start of the second; below zero never.
@@ -350,6 +366,7 @@ pub struct SeriesPoint {
 
 /// The broker's own counters beside ours.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CrossCheck {
     /// PUBLISH packets that we wrote while the broker counted.
@@ -366,6 +383,7 @@ pub struct CrossCheck {
 
 /// One rate that `find` tried.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FindStep {
     /// Messages per second asked for.
@@ -387,6 +405,7 @@ pub struct FindStep {
 
 /// How the system came back, in `storm`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Storm {
     /// `reconnect`, `retain`, `subscribe`, `will` or `resume`.
@@ -455,6 +474,33 @@ mod tests {
             config_sha256(&json!({})),
             "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
         );
+    }
+
+    /// Made anew by `CULEX_REGENERATE=1 cargo test --lib published_schema`.
+    #[test]
+    fn published_schema_is_that_of_the_types() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bench.schema.json");
+        let mut schema = schemars::schema_for!(RunResult);
+        schema.insert("title".to_owned(), json!("The result of culex-bench, schema bench/1"));
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("CULEX_REGENERATE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text);
+    }
+
+    #[test]
+    fn results_keep_the_published_schema_and_others_do_not() {
+        let schema: Value = serde_json::from_str(include_str!("../../../docs/bench.schema.json")).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        for result in [RunResult::default(), sample::run()] {
+            let value = serde_json::to_value(&result).unwrap();
+            let faults: Vec<String> = schema.iter_errors(&value).map(|fault| fault.to_string()).collect();
+            assert_eq!(faults, [""; 0]);
+        }
+        let mut wrong = serde_json::to_value(RunResult::default()).unwrap();
+        wrong["counts"]["sent"] = json!("many");
+        assert!(!schema.is_valid(&wrong));
     }
 
     #[test]
