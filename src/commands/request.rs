@@ -16,11 +16,15 @@ use crate::packet::{
 use crate::session::{Event, SessionError};
 use crate::time::Time;
 use bytes::Bytes;
+use hdrhistogram::Histogram;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Longer latencies count as this long, in nanoseconds: an hour.
+const LATENCY_MAX: u64 = 3_600_000_000_000;
 
 /// Runs `rr` with the arguments of the process.
 #[must_use]
@@ -94,7 +98,7 @@ struct Requester {
     /// What replies to the present request bring back, if their makers follow the standard.
     correlation: Option<Bytes>,
     /// With several requests, how long each reply took.
-    latencies: Vec<Duration>,
+    latencies: Option<Histogram<u64>>,
     is_accepted: bool,
     /// Ended by our DISCONNECT; the status stands.
     leaving: Option<Failure>,
@@ -129,6 +133,7 @@ impl Requester {
             .line_end(plan.line_end)
             .pretty(plan.pretty)
             .colored(super::printer::is_colored(plan.color, face));
+        let latencies = (plan.latency && plan.requests > 1).then(latencies);
         Self {
             deadline: plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             plan,
@@ -142,13 +147,23 @@ impl Requester {
             replies_left: 0,
             requests_left: 0,
             correlation: None,
-            latencies: Vec::new(),
+            latencies,
             is_accepted: false,
             leaving: None,
         }
     }
 
+    /// However it ends, what was measured is told.
     async fn run(&mut self, signals: &mut Option<Signals>) -> End {
+        let end = self.go_on(signals).await;
+        if let Some(latencies) = &self.latencies {
+            self.out.extend_from_slice(percentiles(latencies).as_bytes());
+        }
+        self.print();
+        end
+    }
+
+    async fn go_on(&mut self, signals: &mut Option<Signals>) -> End {
         loop {
             let ended = self.handle_events();
             self.print();
@@ -313,10 +328,10 @@ impl Requester {
         self.printer.print(&message, &mut self.out, &mut faults);
         self.complaints.extend(faults.into_iter().map(|fault| output_fault(fault, &publish.topic)));
         if let Some(latency) = latency.filter(|_| self.plan.latency) {
-            if self.plan.requests > 1 {
-                self.latencies.push(latency);
-            } else {
-                self.out.extend_from_slice(latency_line(latency).as_bytes());
+            let nanos = u64::try_from(latency.as_nanos()).unwrap_or(LATENCY_MAX);
+            match &mut self.latencies {
+                Some(latencies) => latencies.saturating_record(nanos),
+                None => self.out.extend_from_slice(latency_line(latency).as_bytes()),
             }
         }
         self.replies_left = self.replies_left.saturating_sub(1);
@@ -325,9 +340,6 @@ impl Requester {
         }
         if self.requests_left > 0 {
             return self.publish();
-        }
-        if !self.latencies.is_empty() {
-            self.out.extend_from_slice(percentiles(&mut self.latencies).as_bytes());
         }
         self.leave(Failure::default(), ReasonCode::SUCCESS);
     }
@@ -386,16 +398,22 @@ fn latency_line(latency: Duration) -> String {
     }
 }
 
-/// The latencies of many replies in one line; there is at least one.
-fn percentiles(latencies: &mut [Duration]) -> String {
-    latencies.sort_unstable();
-    let at = |percent: usize| {
-        // The smallest value that so many percent do not exceed.
-        let rank = (latencies.len() * percent).div_ceil(100).max(1);
-        format!("{:.3}ms", latencies[rank - 1].as_secs_f64() * 1e3)
+/// Room for the latencies of any number of replies.
+fn latencies() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_MAX, 3).expect("the bounds are in order")
+}
+
+/// The latencies of many replies in one line, to three digits; nothing without a reply.
+fn percentiles(latencies: &Histogram<u64>) -> String {
+    if latencies.is_empty() {
+        return String::new();
+    }
+    let at = |percent: f64| {
+        let nanos = latencies.highest_equivalent(latencies.value_at_quantile(percent / 100.0));
+        format!("{:.3}ms", Duration::from_nanos(nanos).as_secs_f64() * 1e3)
     };
     let count = latencies.len();
-    let [min, p50, p90, p99, max] = [0, 50, 90, 99, 100].map(at);
+    let [min, p50, p90, p99, max] = [0.0, 50.0, 90.0, 99.0, 100.0].map(at);
     format!("Latency: {count} replies, min {min}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n")
 }
 
@@ -404,16 +422,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let mut latencies: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+    fn percentiles_are_of_what_was_measured() {
+        let mut latencies = latencies();
+        assert_eq!(percentiles(&latencies), "");
+        latencies.saturating_record(1_500_000);
         assert_eq!(
-            percentiles(&mut latencies),
-            "Latency: 200 replies, min 1.000ms, p50 100.000ms, p90 180.000ms, p99 198.000ms, max 200.000ms\n"
-        );
-        assert_eq!(
-            percentiles(&mut [Duration::from_micros(1500)]),
+            percentiles(&latencies),
             "Latency: 1 replies, min 1.500ms, p50 1.500ms, p90 1.500ms, p99 1.500ms, max 1.500ms\n"
         );
+        (1..100).for_each(|ten| latencies.saturating_record(1_500_000 + ten * 100_000));
+        let text = percentiles(&latencies);
+        assert!(text.starts_with("Latency: 100 replies, min 1.500ms, p50 6.4"), "{text}");
+        assert!(text.contains("p90 10.4") && text.contains("p99 11.3"), "{text}");
     }
 
     #[test]
