@@ -153,3 +153,30 @@ fn a_line_is_published_while_the_input_stays_open() {
         ["PUBLISH d0 q0 r0 'a' 'one'", "PUBLISH d0 q0 r0 'a' 'two'", "DISCONNECT 0"]
     );
 }
+
+/// Section 11: after a signal what is printed still waits for its reader; a second one leaves at once.
+#[test]
+fn a_second_signal_does_not_wait_for_the_reader() {
+    const PAYLOAD_BYTES: usize = 1_000_000;
+    let (listener, port) = listen();
+    let mut child = start(SUB, &port, &["-t", "a", "-q", "1"]);
+    let terminate = || {
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    let message = format!("publish 1 - a {}", "x".repeat(PAYLOAD_BYTES));
+    let steps = ["expect CONNECT", "connack 0", "expect SUBSCRIBE", "suback 1", &message, "expect PUBACK"];
+    let mut player = player(listener);
+    player.advance(&script(&steps)).unwrap();
+    terminate();
+    player.advance(&script(&["expect DISCONNECT"])).unwrap();
+    terminate();
+    let mut stdout = child.stdout.take().unwrap();
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait().unwrap()));
+    let status = end.recv_timeout(std::time::Duration::from_secs(20)).expect("it waits for its reader");
+    assert_eq!(status.code(), Some(0));
+    let mut printed = Vec::new();
+    stdout.read_to_end(&mut printed).unwrap();
+    assert!(printed.len() < PAYLOAD_BYTES, "the pipe takes it all, so the test shows nothing");
+}

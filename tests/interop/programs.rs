@@ -124,3 +124,32 @@ fn a_will_speaks_after_a_kill_and_not_after_a_disconnect() {
         assert_eq!(lines.rest(), ["will/polite 0 bye", "will/topic 1 gone"]);
     });
 }
+
+/// The end of what is retained is found without a time-out: by an order that both brokers keep, whatever the version.
+#[test]
+fn a_snapshot_of_thousands_ends_when_all_of_it_has_come() {
+    const COUNT: usize = 3000;
+    for broker in
+        [Some(Broker::ours()), Broker::mosquitto_with("max_queued_messages 0\n")].into_iter().flatten()
+    {
+        let port = broker.port;
+        let programs = |version| Programs {
+            broker: Maker::Culex,
+            publisher: Maker::Culex,
+            subscriber: Maker::Culex,
+            port,
+            version,
+        };
+        let lines: String = (0..COUNT).map(|number| format!("snapshot/{number}\t{number}\n")).collect();
+        programs("mqttv5").publish(&["--tsv", "-r", "-q", "1"], &lines);
+        for version in VERSIONS {
+            for qos in ["0", "1", "2"] {
+                let heard = programs(version).subscribe(&["--retained", "-q", qos, "-t", "snapshot/#"]);
+                let mut heard: Vec<usize> = heard.iter().map(|line| line.parse().unwrap()).collect();
+                heard.sort_unstable();
+                assert!(heard.iter().copied().eq(0..COUNT), "{version}, QoS {qos}: {} came", heard.len());
+            }
+            assert_eq!(programs(version).subscribe(&["--retained", "-t", "none/#"]), [""; 0]);
+        }
+    }
+}
