@@ -129,6 +129,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --retain 'Let the broker retain the messages'
             cand --pin 'Keep each thread to a processor of its own (Linux)'
             cand --strict 'Fail (status 5) when the generator was the limit, or the load was not steady'
+            cand --check-sys 'Compare with the broker''s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'
             cand --quiet 'Print no progress and no preflight'
             cand --help 'Print this help'
             cand --version 'Print the version'

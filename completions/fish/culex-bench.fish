@@ -103,6 +103,7 @@ complete -c culex-bench -l steady -d 'Fail (status 5) when throughput or median 
 complete -c culex-bench -s r -l retain -d 'Let the broker retain the messages'
 complete -c culex-bench -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex-bench -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
+complete -c culex-bench -l check-sys -d 'Compare with the broker\'s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'
 complete -c culex-bench -l quiet -d 'Print no progress and no preflight'
 complete -c culex-bench -l help -d 'Print this help'
 complete -c culex-bench -l version -d 'Print the version'

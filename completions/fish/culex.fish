@@ -424,6 +424,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l steady -d 'Fail (s
 complete -c culex -n "__fish_culex_using_subcommand bench" -s r -l retain -d 'Let the broker retain the messages'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l check-sys -d 'Compare with the broker\'s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no progress and no preflight'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l version -d 'Print the version'

@@ -118,6 +118,7 @@ module completions {
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
+    --check-sys               # Compare with the broker's own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each
     --allow: string@"nu-complete culex-bench allow" # Do not count these against the run: loss, duplicate, reorder
     --progress: string@"nu-complete culex-bench progress" # How the run shows where it stands: auto (redrawn on a terminal, a line a second elsewhere), plain, none
     --quiet                   # Print no progress and no preflight

@@ -132,6 +132,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-bench' -ScriptBlock {
             [CompletionResult]::new('--retain', '--retain', [CompletionResultType]::ParameterName, 'Let the broker retain the messages')
             [CompletionResult]::new('--pin', '--pin', [CompletionResultType]::ParameterName, 'Keep each thread to a processor of its own (Linux)')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Fail (status 5) when the generator was the limit, or the load was not steady')
+            [CompletionResult]::new('--check-sys', '--check-sys', [CompletionResultType]::ParameterName, 'Compare with the broker''s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no progress and no preflight')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print this help')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version')

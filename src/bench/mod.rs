@@ -24,6 +24,7 @@ pub mod stamp;
 pub mod steady;
 pub mod stream;
 pub mod summary;
+pub mod sys_check;
 pub mod template;
 pub mod text;
 pub mod threshold;

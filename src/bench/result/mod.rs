@@ -74,6 +74,9 @@ pub struct RunResult {
     /// How the system came back, in `storm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storm: Option<Storm>,
+    /// PUBLISH packets written and read in the whole run, the warm-up's and repeated ones among them; never written.
+    #[serde(skip)]
+    pub packets: (u64, u64),
     /// What was counted in each second; only in the private file.
     #[serde(skip)]
     pub intervals: Vec<Interval>,

@@ -165,6 +165,10 @@ impl Collected {
             latency_us: self.latencies,
             generator,
             errors,
+            packets: self
+                .outcomes
+                .iter()
+                .fold((0, 0), |(out, read), outcome| (out + outcome.packets_out, read + outcome.packets_in)),
             intervals: self.intervals,
             streams: streams.into_values().collect(),
             ..RunResult::default()

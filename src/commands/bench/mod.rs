@@ -12,6 +12,7 @@ use crate::bench::result::{
 };
 use crate::bench::run::{self, Live, Stop};
 use crate::bench::sink::{Faults, Sink};
+use crate::bench::sys_check::SysCheck;
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
@@ -128,11 +129,15 @@ impl Attempt<'_> {
         let config = describe(self.flags);
         let started = jiff::Timestamp::now().to_string();
         let generator = &self.flags.generator;
+        let check = generator.check_sys.then(|| SysCheck::start(&plan)).transpose()?;
         let mut progress = Progress::new(generator.progress, generator.quiet);
         let mut show = |live: &Live| progress.iter_mut().for_each(|progress| progress.show(live));
         let measured = run::run(plan, &self.stop, &mut show);
         progress.iter().for_each(Progress::finish);
         let mut result = measured?;
+        if let Some(check) = check {
+            result.cross_check = Some(check.finish(result.packets.0, result.packets.1)?);
+        }
         result.run.started = started;
         result.run.title.clone_from(&self.title);
         result.run.config_sha256 = config_sha256(&config);

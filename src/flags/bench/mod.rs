@@ -430,6 +430,10 @@ pub struct BenchGenerator {
     /// Fail (status 5) when the generator was the limit, or the load was not steady
     #[arg(long)]
     pub strict: bool,
+    /// Compare with the broker's own counters ($SYS); waits for them before and after the run, on mosquitto up to ten
+    /// seconds each
+    #[arg(long, conflicts_with = "embedded")]
+    pub check_sys: bool,
     /// Do not count these against the run: loss, duplicate, reorder
     #[arg(long, value_name = "kind", value_delimiter = ',', value_parser = ["loss", "duplicate", "reorder"])]
     pub allow: Vec<String>,
