@@ -4,8 +4,8 @@
 
 use super::acknowledging_server::{AcknowledgingServer, Fate, Record};
 use super::broker::Player;
+use super::reserved_port::ReservedPort;
 use std::io::Write;
-use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 
@@ -89,8 +89,8 @@ fn script(lines: &[&str]) -> Vec<String> {
 /// The strict face reads on while there is no connection: more lines than a pipe holds are taken before the server is
 /// back. What it saw from then on, and the program's end.
 fn publish_while_away(qos: &str, lines: u32, line_bytes: usize) -> (Vec<String>, Output) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let reserved = ReservedPort::take();
+    let (port, listener) = (reserved.port, reserved.listen());
     let player = |listener| Player::new(listener, mpsc::channel().0);
     let mut child = start(port, &["--strict", "-q", qos]);
     let mut before = player(listener);
@@ -98,7 +98,7 @@ fn publish_while_away(qos: &str, lines: u32, line_bytes: usize) -> (Vec<String>,
     drop(before);
     let mut input = child.stdin.take().unwrap();
     (0..lines).for_each(|number| writeln!(input, "{number:line_bytes$}").unwrap());
-    let mut after = player(TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let mut after = player(reserved.listen());
     drop(input);
     after.play(&script(&["serve"])).unwrap();
     (after.seen, child.wait_with_output().unwrap())

@@ -12,6 +12,8 @@ mod acknowledging_server;
 mod broker;
 mod case;
 mod lines;
+#[path = "../support/reserved_port.rs"]
+mod reserved_port;
 mod run;
 mod streams;
 

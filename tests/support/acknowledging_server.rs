@@ -3,6 +3,7 @@
 //! The payload of each message is its number. The server keeps no queue and has no subscribers, so that what it wrote
 //! down is all that can be said about a delivery.
 
+use super::reserved_port::ReservedPort;
 use culex::packet::{
     Acknowledgement, Connack, FrameReader, Packet, PacketIdentifier, ProtocolVersion, Qos, ReasonCode,
     Sender, Verdict,
@@ -56,9 +57,9 @@ enum End {
 
 impl AcknowledgingServer {
     pub(crate) fn start(fate: Fate) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        Self { port, thread: thread::spawn(move || serve(listener, &fate)) }
+        let reserved = ReservedPort::take();
+        let (port, listener) = (reserved.port, reserved.listen());
+        Self { port, thread: thread::spawn(move || serve(&reserved, listener, &fate)) }
     }
 
     /// What was written down, when the client has left in order.
@@ -67,8 +68,7 @@ impl AcknowledgingServer {
     }
 }
 
-fn serve(mut listener: TcpListener, fate: &Fate) -> io::Result<Record> {
-    let port = listener.local_addr()?.port();
+fn serve(reserved: &ReservedPort, mut listener: TcpListener, fate: &Fate) -> io::Result<Record> {
     let mut record = Record::default();
     let mut cuts = fate.cuts.iter().copied().enumerate();
     loop {
@@ -83,7 +83,7 @@ fn serve(mut listener: TcpListener, fate: &Fate) -> io::Result<Record> {
         // Every other time the whole server dies, and the next one refuses once before it is up.
         if cut.is_some_and(|(number, _)| number % 2 == 1) {
             drop(listener);
-            listener = TcpListener::bind(("127.0.0.1", port))?;
+            listener = reserved.listen();
             drop(listener.accept()?);
         }
     }
