@@ -69,7 +69,8 @@ impl Shell {
         for name in ["MQTT_HOST", "MQTT_PORT", "MQTT_URL"] {
             command.env_remove(name);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // What a command writes goes with the folder.
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
 }
