@@ -6,10 +6,11 @@ use super::ready::Ready;
 use super::receiver::Receiver;
 use super::signals::{Asked, Signals};
 use super::standard_output::StandardOutput;
-use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, debug_lines, is_of_tls};
+use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, Fault, debug_lines, is_of_tls};
 use crate::flags::Tool;
 use crate::flags::plan::SubscribePlan;
 use crate::net::ClientError;
+use crate::output::Filter;
 use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text};
 use crate::session::{Event, Offered, SessionError};
 use std::ffi::OsString;
@@ -38,6 +39,14 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(ending) => return ending.report(),
     };
     let quiet = invocation.draft.general.quiet;
+    let filters = [("--until", &invocation.draft.subscription.until), ("--jq", &invocation.draft.output.jq)];
+    for (flag, text) in filters {
+        if let Some(text) = text
+            && let Err(error) = Filter::parse(text)
+        {
+            return invocation.ending(Fault::Value(flag, text.clone(), error.to_string())).report();
+        }
+    }
     let failure = match SubscribePlan::new(&invocation.draft, std::process::id()) {
         Ok(plan) => super::block_on(Subscriber::subscribe(plan, invocation.caller.face))
             .unwrap_or_else(|error| Failure::of_system(&error)),
