@@ -21,7 +21,8 @@ pub(super) struct Purge {
 
 impl Purge {
     pub(super) fn new(plan: PurgePlan) -> Self {
-        let backup = plan.backup.clone().map(Backup::new);
+        // Of what stays nothing need be kept.
+        let backup = plan.backup.clone().filter(|_| !plan.is_dry).map(Backup::new);
         Self { plan, topics: Vec::new(), backup }
     }
 
