@@ -125,6 +125,14 @@ fn what_is_asked_for_is_known_to_the_message() {
 }
 
 #[test]
+fn what_waits_for_acknowledgements_is_late_by_the_brokers_doing() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("pub -q 1 -w 1 -c 1 -L 2000 -W 60 --rate 10M", &sink);
+    let (all, own) = (result.generator.lag_p99_us, result.generator.own_lag_p99_us.unwrap());
+    assert!(own * 10 < all, "own {own} of {all} µs");
+}
+
+#[test]
 fn round_trips_come_back() {
     let sink = Sink::start(Faults::default()).unwrap();
     for version in ["5", "311"] {

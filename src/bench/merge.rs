@@ -219,6 +219,7 @@ fn generator(parts: &[RunResult]) -> Generator {
         if part.latency_us.lag.is_empty() {
             whole.lag_p99_us = whole.lag_p99_us.max(one.lag_p99_us);
         }
+        whole.own_lag_p99_us = whole.own_lag_p99_us.max(one.own_lag_p99_us);
         if one.status > whole.status {
             whole.status = one.status;
             let number = part.run.segment.0;

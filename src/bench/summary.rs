@@ -288,7 +288,9 @@ fn generator(out: &mut String, result: &RunResult, style: Style) {
         parts.push(format!("{:.2} CPU s per million", generator.cpu_s_per_million));
     }
     if !result.latency_us.lag.is_empty() {
-        parts.push(format!("lag p99 {}", text::latency(generator.lag_p99_us as f64)));
+        let own = generator.own_lag_p99_us.filter(|own| own.saturating_mul(2) < generator.lag_p99_us);
+        let own = own.map_or(String::new(), |own| format!(", {} of it its own", text::latency(own as f64)));
+        parts.push(format!("lag p99 {}{own}", text::latency(generator.lag_p99_us as f64)));
     }
     if let Some(messages) = generator.messages_per_write {
         parts.push(format!("{} messages per write", text::decimal(messages, 1)));

@@ -298,6 +298,9 @@ pub struct Generator {
     pub threads: Vec<Thread>,
     /// How late the latest one in a hundred messages was written, in microseconds after it was due.
     pub lag_p99_us: u64,
+    /// The same without the time for which the broker held messages up: the window was closed, or the socket full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_lag_p99_us: Option<u64>,
     /// Resident memory at the end of the measured phase.
     pub rss_bytes: u64,
     /// What a client added to it.

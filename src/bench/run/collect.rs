@@ -1,6 +1,7 @@
 //! Adds up what the workers tell, and makes the result of it.
 
 use super::phases::seconds;
+use crate::bench::histogram::Histogram;
 use crate::bench::machine;
 use crate::bench::plan::{Mode, Plan, Role};
 use crate::bench::result::{
@@ -201,6 +202,9 @@ impl Collected {
                 .then(|| (written as f64 / writes as f64 * 100.0).round() / 100.0),
             ..Generator::default()
         };
+        let mut own_lag = Histogram::default();
+        self.outcomes.iter().for_each(|outcome| own_lag.merge(&outcome.own_lag));
+        generator.own_lag_p99_us = (!own_lag.is_empty()).then(|| own_lag.percentile(99.0));
         let blocked =
             self.outcomes.iter().map(|outcome| outcome.blocked_socket + outcome.blocked_window).sum();
         verdict::judge_sending(&mut generator, counts.asked, counts.sent, blocked);

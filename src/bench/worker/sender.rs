@@ -29,6 +29,10 @@ pub(super) struct Sender {
     pub(super) is_done: bool,
     /// Whether the heap of due times holds it.
     pub(super) is_queued: bool,
+    /// Whether the broker holds it up: its window is closed, or its socket full.
+    pub(super) is_held: bool,
+    /// When the broker last let it go on, in nanoseconds from the start of the load.
+    pub(super) free_from: u64,
     /// Deliveries that each message brings, where its topic is always the same.
     pub(super) receivers: u32,
     head: Head,
@@ -67,6 +71,8 @@ impl Sender {
             window: Window::new(plan.message.window),
             is_done: false,
             is_queued: false,
+            is_held: false,
+            free_from: 0,
             receivers,
             head: Head::new(plan, &topic),
             member,

@@ -1,5 +1,6 @@
 //! What a worker counts: in each second, and over the whole run.
 
+use crate::bench::histogram::Histogram;
 use crate::bench::result::{Counts, ErrorCount, Latencies, Phase, StreamCount};
 use std::collections::BTreeMap;
 
@@ -51,6 +52,8 @@ pub(crate) struct Outcome {
     pub(crate) late_warm_up: Tally,
     /// Latencies below zero.
     pub(crate) negative: u64,
+    /// Lags of measured messages, from when the broker let them go.
+    pub(crate) own_lag: Histogram,
     /// How often a due message found the socket full, or the window.
     pub(crate) blocked_socket: u64,
     pub(crate) blocked_window: u64,

@@ -95,6 +95,7 @@ impl Client {
                 continue;
             }
             if is_blocked || core.out.len() >= WRITE_BYTES {
+                sender.is_held |= is_blocked;
                 break BatchEnd::WriteFull;
             }
             let mut identifier = None;
@@ -102,8 +103,12 @@ impl Client {
                 let flight = Flight { sequence: sender.sequence, due, is_released: false };
                 identifier = sender.window.open(flight);
                 if identifier.is_none() {
+                    sender.is_held = true;
                     break BatchEnd::WindowFull;
                 }
+            }
+            if std::mem::take(&mut sender.is_held) {
+                sender.free_from = now;
             }
             if let Some(rings) = &shared.written {
                 rings.put(sender.stream, sender.sequence, now);
@@ -121,6 +126,7 @@ impl Client {
                 sender.expected += u64::from(receivers);
                 if !core.is_closed_loop {
                     core.tally_of(is_measured).latency.lag.record_nanoseconds(now - due);
+                    core.outcome.own_lag.record_nanoseconds(now - due.max(sender.free_from));
                 }
             }
             core.expected += u64::from(receivers);
