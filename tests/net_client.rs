@@ -131,6 +131,21 @@ async fn brokers_are_found_by_their_srv_records() {
     assert!(culex::net::LookupError::is_in(&error), "{error}");
 }
 
+/// An answer that does not fit a datagram is asked for again over TCP.
+#[cfg(feature = "srv")]
+#[tokio::test]
+async fn srv_records_that_were_cut_short_come_over_tcp() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = name_server::start_cutting("_mqtt._tcp.broker.example", vec![(1, 0, port, "127.0.0.1")]);
+    let target = Target {
+        srv: Some(culex::net::srv::NameServers { addresses: vec![address] }),
+        ..Target::plain(Endpoint::Tcp { host: "broker.example.".to_owned(), port: 1 })
+    };
+    assert!(matches!(dial(&target).await.unwrap(), Stream::Tcp(_)));
+    listener.accept().unwrap();
+}
+
 /// With TLS the service has another name.
 #[cfg(all(feature = "srv", feature = "tls"))]
 #[tokio::test]

@@ -33,4 +33,9 @@ if [ "${1:-}" = --deb ]; then
     installed "$here/deb/usr"
     dpkg-deb --field target/package/deb/*.deb Depends | grep -q '^libc6' || fail 'the Debian package does not name what it needs'
 fi
-echo 'package: as it should be'
+
+# What goes into small images and devices alone.
+cargo build --quiet --release --locked --bin culex-pub
+size=$(wc -c <target/release/culex-pub)
+[ "$size" -lt 4000000 ] || fail "culex-pub has $size bytes, 4 MB are promised"
+echo "package: as it should be, culex-pub with $size bytes"

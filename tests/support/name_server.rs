@@ -1,12 +1,13 @@
-//! A DNS server on a port of its own that answers questions for SRV records from a table, over UDP.
+//! A DNS server on a port of its own that answers questions for SRV records from a table.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
 /// One record: priority, weight, port, target.
 pub(crate) type Record = (u16, u16, u16, &'static str);
 
-/// Answers `name` with `records`, everything else with "no such name"; ends with the process.
+/// Answers `name` with `records` over UDP, everything else with "no such name"; ends with the process.
 pub(crate) fn start(name: &'static str, records: Vec<Record>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -14,6 +15,35 @@ pub(crate) fn start(name: &'static str, records: Vec<Record>) -> SocketAddr {
         let mut packet = [0; 1500];
         while let Ok((length, client)) = socket.recv_from(&mut packet) {
             socket.send_to(&answer(&packet[..length], name, &records), client).unwrap();
+        }
+    });
+    address
+}
+
+/// As [`start`], but over TCP: over UDP every answer is cut short.
+pub(crate) fn start_cutting(name: &'static str, records: Vec<Record>) -> SocketAddr {
+    // A port that is free for both.
+    let (listener, socket) = std::iter::repeat_with(|| TcpListener::bind("127.0.0.1:0").unwrap())
+        .find_map(|listener| {
+            let socket = UdpSocket::bind(listener.local_addr().unwrap()).ok()?;
+            Some((listener, socket))
+        })
+        .unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((length, client)) = socket.recv_from(&mut packet) {
+            let mut cut = packet[..length].to_vec();
+            // A response that is truncated.
+            cut[2] |= 0x82;
+            socket.send_to(&cut, client).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut prefix = [0; 2];
+            stream.read_exact(&mut prefix).unwrap();
+            let mut query = vec![0; u16::from_be_bytes(prefix).into()];
+            stream.read_exact(&mut query).unwrap();
+            let answer = answer(&query, name, &records);
+            stream.write_all(&[&(answer.len() as u16).to_be_bytes()[..], &answer].concat()).unwrap();
         }
     });
     address
