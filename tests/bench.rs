@@ -225,4 +225,22 @@ fn storms_end_when_everybody_is_served_again() {
     plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
     let result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
     assert_eq!((result.counts.received, result.storm.unwrap().clients), (40, 40));
+    assert_eq!((result.counts.expected, result.counts.lost), (40, 0));
+}
+
+#[test]
+fn messages_that_a_generator_leaves_unsent_are_its_own_unless_the_broker_held_them_up() {
+    use culex::bench::result::GeneratorStatus;
+    // The loop is asked for far more than any machine writes, to a broker that takes everything.
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("pub -c 1 -s 20k -W 200ms --warmup 0 --rate 10M --max-lag 10ms --drain 0", &sink);
+    assert!(result.counts.unsent > result.counts.sent, "{:?}", result.counts);
+    assert_eq!(result.counts.sent + result.counts.unsent, result.counts.asked);
+    assert_eq!(result.generator.status, GeneratorStatus::Saturated);
+
+    // A window of one message, to a broker that answers each: most is unsent, and by the window's doing.
+    let result = bench("pub -q 1 -w 1 -c 1 -W 200ms --warmup 0 --rate 1M --drain 0", &sink);
+    assert!(result.counts.unsent > result.counts.sent, "{:?}", result.counts);
+    let is_held = !result.generator.reason.is_some_and(|reason| reason.contains("never sent"));
+    assert!(is_held, "a closed window was held against the generator");
 }

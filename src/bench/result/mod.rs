@@ -116,7 +116,7 @@ pub struct Run {
     pub started_ns: u64,
     /// Which segment of how many; `[0, 1]` is the whole.
     pub segment: Segment,
-    /// The whole configuration as it was understood, without the segment.
+    /// The options by their long names, defaults among them; secrets, the segment and where results go left out.
     pub config: Value,
     /// [`config_sha256`] of `config`: segments merge when they agree.
     pub config_sha256: String,
@@ -279,7 +279,7 @@ pub enum GeneratorStatus {
     /// It had time to spare.
     #[default]
     Ok,
-    /// A thread was above 80 %, or the lag is more than a tenth of the median latency.
+    /// A thread was above 80 %, or its own lag at the 99th percentile above 1 ms and a tenth of the median latency.
     Suspect,
     /// A thread was above 95 %, or less than 99 % of what was asked was sent though the sockets would have taken it.
     Saturated,

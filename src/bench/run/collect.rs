@@ -205,9 +205,8 @@ impl Collected {
         let mut own_lag = Histogram::default();
         self.outcomes.iter().for_each(|outcome| own_lag.merge(&outcome.own_lag));
         generator.own_lag_p99_us = (!own_lag.is_empty()).then(|| own_lag.percentile(99.0));
-        let blocked =
-            self.outcomes.iter().map(|outcome| outcome.blocked_socket + outcome.blocked_window).sum();
-        verdict::judge_sending(&mut generator, counts.asked, counts.sent, blocked);
+        let unsent_own = self.outcomes.iter().map(|outcome| outcome.unsent_own).sum();
+        verdict::judge_sending(&mut generator, counts.asked, unsent_own);
         generator
     }
 }

@@ -153,6 +153,11 @@ impl Coordinator {
         }
         if let Some(storm) = storm {
             "storm".clone_into(&mut result.run.mode);
+            if self.shared.plan.storm == Some(StormKind::Will) {
+                // Each who died left one will, to the one who counts them.
+                result.counts.expected = storm.clients;
+                result.counts.lost = storm.clients.saturating_sub(result.counts.received);
+            }
             result.storm = Some(storm);
         }
         result

@@ -397,6 +397,13 @@ impl Client {
         self.flush(core)
     }
 
+    /// Nothing can be sent until the broker lets it.
+    pub(super) const fn hold(&mut self) {
+        if let Some(sender) = &mut self.sender {
+            sender.is_held = true;
+        }
+    }
+
     /// Whether something still waits for the socket.
     pub(super) const fn is_blocked(&self) -> bool {
         !self.pending.is_empty()
@@ -506,6 +513,9 @@ impl Client {
         core.out.clear();
         let stage = self.stage;
         self.drop_socket();
+        if stage != Stage::Closing {
+            self.hold();
+        }
         match stage {
             Stage::Offline | Stage::Closing => return,
             Stage::Opening | Stage::Connecting => {

@@ -270,6 +270,7 @@ impl Worker {
             let counts = &mut self.core.outcome.counts;
             counts.asked += sender.asked + unsent;
             counts.unsent += sender.dropped + unsent;
+            self.core.outcome.unsent_own += if sender.is_held { 0 } else { unsent };
             counts.dropped_late += sender.dropped;
             counts.sent += sender.sent;
             counts.expected += sender.expected;

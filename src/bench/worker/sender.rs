@@ -29,7 +29,7 @@ pub(super) struct Sender {
     pub(super) is_done: bool,
     /// Whether the heap of due times holds it.
     pub(super) is_queued: bool,
-    /// Whether the broker holds it up: its window is closed, or its socket full.
+    /// Whether the broker holds it up: its window is closed, its socket full, or its connection gone.
     pub(super) is_held: bool,
     /// When the broker last let it go on, in nanoseconds from the start of the load.
     pub(super) free_from: u64,

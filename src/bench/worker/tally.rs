@@ -54,9 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) negative: u64,
     /// Lags of measured messages, from when the broker let them go.
     pub(crate) own_lag: Histogram,
-    /// How often a due message found the socket full, or the window.
-    pub(crate) blocked_socket: u64,
-    pub(crate) blocked_window: u64,
+    /// Measured messages that were never sent though nothing but this worker held them up.
+    pub(crate) unsent_own: u64,
 }
 
 impl Outcome {

@@ -49,16 +49,13 @@ impl Client {
                     }
                     return Ok(());
                 }
-                BatchEnd::WindowFull => {
-                    core.outcome.blocked_window += 1;
-                    return Ok(());
-                }
+                BatchEnd::WindowFull => return Ok(()),
                 BatchEnd::WriteFull => {
                     if !self.is_blocked() {
                         self.flush(core)?;
                     }
                     if self.is_blocked() {
-                        core.outcome.blocked_socket += 1;
+                        self.hold();
                         return Ok(());
                     }
                     if core.is_closed_loop {
@@ -88,9 +85,11 @@ impl Client {
                 break BatchEnd::Queue(due);
             }
             let is_measured = due >= core.measure_from;
-            if core.lag_max.is_some_and(|most| now - due > most) {
+            if let Some(most) = core.lag_max.filter(|most| now - due > *most) {
+                let is_own = !sender.is_held && now - due.max(sender.free_from) > most;
                 sender.asked += u64::from(is_measured);
                 sender.dropped += u64::from(is_measured);
+                core.outcome.unsent_own += u64::from(is_measured && is_own);
                 sender.advance(plan);
                 continue;
             }

@@ -16,7 +16,6 @@ use crate::bench::sys_check::SysCheck;
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use progress::Progress;
 use std::ffi::OsString;
@@ -38,8 +37,8 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(status) = bench_result::run(&argv) {
         return status;
     }
-    let flags = match flags::Bench::try_parse_from(argv) {
-        Ok(flags) => flags.settled(),
+    let (flags, config) = match flags::Bench::read(argv) {
+        Ok(read) => read,
         Err(error) => return report_usage(&error).into(),
     };
     if flags.generator.version {
@@ -53,14 +52,14 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return EXIT_USAGE.into();
         }
     };
-    let plan = match flags.plan(run_number(&flags)) {
+    let plan = match flags.plan(run_number(&flags, &config)) {
         Ok(plan) => plan,
         Err(error) => {
             complain(&format!("Error: {error}\n\nTry 'culex-bench --help'.\n"));
             return EXIT_USAGE.into();
         }
     };
-    match measure(plan, &flags, &conditions) {
+    match measure(plan, &flags, config, &conditions) {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -69,7 +68,12 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> anyhow::Result<u8> {
+fn measure(
+    mut plan: Plan,
+    flags: &flags::Bench,
+    config: serde_json::Value,
+    conditions: &[Condition],
+) -> anyhow::Result<u8> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
     let found = preflight::check(&plan, is_embedded, limits);
@@ -91,7 +95,7 @@ fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> an
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, flag.clone())?;
     }
-    let attempt = Attempt { flags, title, stop: Stop::of(flag) };
+    let attempt = Attempt { flags, config, title, stop: Stop::of(flag) };
     let mut results = match &flags.condition {
         Some(condition) => vec![find(&attempt, &plan, condition)?],
         None => attempt.repeat(&plan, conditions)?,
@@ -103,6 +107,7 @@ fn measure(mut plan: Plan, flags: &flags::Bench, conditions: &[Condition]) -> an
 /// What all runs of one command have in common.
 struct Attempt<'a> {
     flags: &'a flags::Bench,
+    config: serde_json::Value,
     title: String,
     stop: Stop,
 }
@@ -126,7 +131,6 @@ impl Attempt<'_> {
 
     /// Runs `plan` and judges it by `conditions`.
     fn run(&self, plan: Plan, conditions: &[Condition]) -> anyhow::Result<RunResult> {
-        let config = describe(self.flags);
         let started = jiff::Timestamp::now().to_string();
         let generator = &self.flags.generator;
         let check = generator.check_sys.then(|| SysCheck::start(&plan)).transpose()?;
@@ -140,8 +144,8 @@ impl Attempt<'_> {
         }
         result.run.started = started;
         result.run.title.clone_from(&self.title);
-        result.run.config_sha256 = config_sha256(&config);
-        result.run.config = config;
+        result.run.config_sha256 = config_sha256(&self.config);
+        result.run.config.clone_from(&self.config);
         result.run.strict = self.flags.generator.strict;
         result.run.allowed.clone_from(&self.flags.generator.allow);
         if self.flags.mode == ModeWord::Calibrate {
@@ -207,11 +211,11 @@ fn step_of(rate: f64, result: &RunResult, pass: bool) -> FindStep {
 }
 
 /// The number of the run: by chance, or for the segments of one load by what was asked for.
-fn run_number(flags: &flags::Bench) -> u32 {
+fn run_number(flags: &flags::Bench, config: &serde_json::Value) -> u32 {
     if flags.generator.segment.is_none() && std::env::var_os("BENCH_SEGMENTS").is_none() {
         return uuid::Uuid::new_v4().as_fields().0;
     }
-    let digits = config_sha256(&describe(flags));
+    let digits = config_sha256(config);
     u32::from_str_radix(&digits[..6], 16).unwrap_or_default()
 }
 
@@ -258,15 +262,6 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
         });
     }
     title
-}
-
-/// What was asked for, as result files keep it.
-fn describe(flags: &flags::Bench) -> serde_json::Value {
-    let mut whole = flags.clone();
-    // The same in every segment.
-    (whole.generator.segment, whole.generator.start_at) = (None, None);
-    (whole.output, whole.gates) = Default::default();
-    serde_json::json!({ "flags": format!("{whole:?}") })
 }
 
 /// Prints help, version or what is wrong with the flags; the status to end with.

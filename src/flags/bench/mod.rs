@@ -1,5 +1,6 @@
 //! The load generator's own flags: what a fleet needs, where a single client has other letters.
 
+mod config;
 mod error;
 mod layout;
 pub mod plan;
@@ -12,7 +13,8 @@ pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
 use super::bench_result::{Gates, ResultFiles};
 use crate::bench::plan::WarmUp;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -97,6 +99,19 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// Reads the words of a command line, of which the first is the name of the program; with them comes what
+    /// `run.config` of a result says.
+    ///
+    /// # Errors
+    ///
+    /// What clap says about the words.
+    pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<(Self, serde_json::Value), clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(argv)?;
+        let flags = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((flags.settled(), config::config(&command, &matches)))
+    }
+
     /// With what a mode implies: a calibration sends as fast as it goes.
     #[must_use]
     pub fn settled(mut self) -> Self {
