@@ -177,7 +177,7 @@ impl Broker {
         self.subscriptions.remove_session(key, filters.iter());
         self.hand_on(&mut session);
         if let Some(will) = session.will.take() {
-            self.publish_will(key, &will.will);
+            self.publish_will(key, &session.client_identifier, &will.will);
         }
     }
 
@@ -305,7 +305,8 @@ impl Broker {
         if session.will.as_ref().is_some_and(|will| will.due <= now)
             && let Some(will) = session.will.take()
         {
-            self.publish_will(key, &will.will);
+            let client_identifier = session.client_identifier.clone();
+            self.publish_will(key, &client_identifier, &will.will);
         }
         self.arm_session(key);
     }

@@ -1,6 +1,7 @@
 //! An Application Message inside the broker: borrowed on its way through, shared when it stays.
 
-use crate::packet::{PropertiesRef, PropertyIdentifier, PropertyValue, Qos, Text, detach};
+use crate::journal::{Fact, Published};
+use crate::packet::{Place, Properties, PropertiesRef, PropertyIdentifier, PropertyValue, Qos, Text, detach};
 use crate::time::Time;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -127,6 +128,22 @@ pub(super) struct MessageRef<'a> {
 }
 
 impl MessageRef<'_> {
+    /// The message whole, for the journal.
+    #[cold]
+    pub(super) fn as_fact(&self, dup: bool, is_will: bool) -> Fact {
+        let place = Place::PublishByServer;
+        let properties = PropertiesRef::check(self.properties.wire, place).unwrap_or_default();
+        Fact::Published(Box::new(Published {
+            topic: Text::detached(self.topic),
+            payload: Bytes::copy_from_slice(self.payload),
+            qos: self.qos,
+            retain: self.retain,
+            dup,
+            properties: Properties::detached(properties),
+            is_will,
+        }))
+    }
+
     /// A message that outlives the turn: the payload is detached from the read block.
     pub(super) fn share(&self, topic: &Text) -> Arc<Message> {
         let payload = match self.block {

@@ -19,6 +19,7 @@ mod encode;
 mod event;
 mod filters;
 mod in_flight;
+mod inspect;
 mod message;
 mod mount;
 mod output;
@@ -49,6 +50,7 @@ pub use change::{Change, StoredDelivery, StoredSession};
 pub use config::{Config, ListenerConfig};
 pub use connection::{ConnectionId, ConnectionInfo, Progress};
 pub use event::{Authenticated, Authentication, Event, EventMask};
+pub use inspect::SessionView;
 pub use message::Message;
 pub use statistics::Statistics;
 

@@ -215,6 +215,9 @@ impl Broker {
             retain: publish.retain,
             block: Some(frame.block),
         };
+        if self.config.events.journal.contains(Topics::MESSAGES) {
+            self.tell_session(Topics::MESSAGES, publisher, || message.as_fact(publish.dup, false));
+        }
         self.route_message(publisher, message, answer);
         self.scratch = scratch;
     }

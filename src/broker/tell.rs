@@ -17,6 +17,16 @@ impl Broker {
         }
     }
 
+    /// Tells what happened to a client whose session may be gone.
+    #[inline]
+    pub(super) fn tell_client(&mut self, topic: Topics, client: &Text, fact: impl FnOnce() -> Fact) {
+        if self.config.events.journal.contains(topic) {
+            let (client_identifier, fact) = (client.clone(), fact());
+            let entry = Entry { time: self.now, connection: 0, client_identifier, fact };
+            self.events.push_back(Event::Journal(entry));
+        }
+    }
+
     /// Tells what happened to a session.
     #[inline]
     pub(super) fn tell_session(&mut self, topic: Topics, key: SessionKey, fact: impl FnOnce() -> Fact) {

@@ -5,7 +5,7 @@ use super::message::{Forwarded, MessageRef};
 use super::session::DelayedWill;
 use super::subscriptions::SessionKey;
 use crate::journal::{Fact, Topics};
-use crate::packet::{PropertyIdentifier, Will};
+use crate::packet::{PropertyIdentifier, Text, Will};
 use std::time::Duration;
 
 impl Broker {
@@ -27,16 +27,19 @@ impl Broker {
         let seconds = will.properties.as_ref().number(PropertyIdentifier::WillDelayInterval).unwrap_or(0);
         let ends_now = session.ends <= self.now;
         if !ends_now && (is_due_now || seconds == 0) {
-            return self.publish_will(key, &will);
+            let client_identifier = session.client_identifier.clone();
+            return self.publish_will(key, &client_identifier, &will);
         }
         let due = self.now + Duration::from_secs(u64::from(seconds));
         self.sessions[key].will = Some(Box::new(DelayedWill { will: *will, due }));
         self.record_session(key);
     }
 
-    /// Publishes a will in the name of `key`, whose session may have ended.
-    pub(super) fn publish_will(&mut self, key: SessionKey, will: &Will) {
-        self.tell_session(Topics::NOTICES, key, || Fact::WillPublished { topic: will.topic.clone() });
+    /// Publishes the will of `client_identifier`, whose session `key` may have ended.
+    pub(super) fn publish_will(&mut self, key: SessionKey, client_identifier: &Text, will: &Will) {
+        self.tell_client(Topics::NOTICES, client_identifier, || Fact::WillPublished {
+            topic: will.topic.clone(),
+        });
         let mut scratch = Vec::new();
         let message = MessageRef {
             topic: &will.topic,
@@ -47,6 +50,10 @@ impl Broker {
             retain: will.retain,
             block: Some(&will.payload),
         };
+        if self.config.events.journal.contains(Topics::MESSAGES) {
+            let client_identifier = client_identifier.clone();
+            self.tell_client(Topics::MESSAGES, &client_identifier, || message.as_fact(false, true));
+        }
         self.route_message(key, message, |_, _| ());
     }
 }

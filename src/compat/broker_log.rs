@@ -74,6 +74,8 @@ pub fn write_entry(line: &mut String, entry: &Entry) {
         }
         Fact::MessagesDropped => write!(line, "Outgoing messages are being dropped for client {client}."),
         Fact::SessionExpired => write!(line, "Expiring client {client} due to timeout."),
+        // Not asked for: a log line has no payloads.
+        Fact::Published(_) => Ok(()),
         Fact::WillPublished { topic } => write!(line, "Sending will of {client} to '{topic}'"),
     };
 }

@@ -1,6 +1,7 @@
 //! What can happen, each with what a log line says about it.
 
-use crate::packet::{PacketError, PacketType, ProtocolVersion, Qos, ReasonCode, Text};
+use crate::packet::{PacketError, PacketType, Properties, ProtocolVersion, Qos, ReasonCode, Text};
+use bytes::Bytes;
 
 /// How serious a fact is, in syslog's words as mosquitto uses them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,6 +93,25 @@ pub struct WillFact {
     pub payload_length: usize,
 }
 
+/// An Application Message as its publisher sent it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Published {
+    /// Its topic; aliases are resolved.
+    pub topic: Text,
+    /// The Application Message.
+    pub payload: Bytes,
+    /// Its Quality of Service.
+    pub qos: Qos,
+    /// Whether it is to be retained.
+    pub retain: bool,
+    /// Whether the packet was marked as sent before.
+    pub dup: bool,
+    /// Its properties, without those of one hop.
+    pub properties: Properties,
+    /// Whether it is a will.
+    pub is_will: bool,
+}
+
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fact {
@@ -173,6 +193,8 @@ pub enum Fact {
     MessagesDropped,
     /// A session ended by its expiry.
     SessionExpired,
+    /// A message was let in and given to whoever subscribed to it, in the name of the entry's client; a will too.
+    Published(Box<Published>),
     /// A will was published.
     WillPublished {
         /// Its topic.

@@ -1,8 +1,10 @@
 //! Typed facts about what happens inside, for log lines and machine-readable journals; nothing is rendered here.
 
 mod fact;
+mod record;
 
-pub use fact::{CloseReason, Fact, PacketFact, Severity, WillFact};
+pub use fact::{CloseReason, Fact, PacketFact, Published, Severity, WillFact};
+pub use record::{Fate, Happening, Journal, Record};
 
 use crate::packet::Text;
 use crate::time::Time;
@@ -23,8 +25,10 @@ impl Topics {
     pub const SUBSCRIPTIONS: Self = Self(1 << 2);
     /// Messages dropped, requests denied, limits reached.
     pub const NOTICES: Self = Self(1 << 3);
+    /// Each message that is let in, whole.
+    pub const MESSAGES: Self = Self(1 << 4);
     /// Everything.
-    pub const ALL: Self = Self(0b1111);
+    pub const ALL: Self = Self(0b1_1111);
 
     /// Whether all of `wanted` is in this.
     #[must_use]
