@@ -2,10 +2,12 @@
 //!
 //! A pure MQTT core with a thin tokio shell round it. The rooms, left may not see right:
 //!
-//! [`time`] <- [`packet`] <- [`journal`], [`output`] <- [`session`] <- [`broker`] <- [`net`] <- `bench` <- `flags` <-
-//! `compat` <- `commands`
+//! [`time`] <- [`packet`] <- [`journal`], `output` <- [`fault`], [`session`] <- [`broker`] <- [`net`] <- `test_broker` <-
+//! `bench` <- `flags` <- `compat` <- `commands`
 //!
-//! `packet`, `journal`, `session` and `broker` never see a socket, a clock, a thread or a terminal: bytes, time and
+//! Tests of MQTT clients begin at `test_broker::TestBroker`.
+//!
+//! `packet`, `journal`, `fault`, `session` and `broker` never see a socket, a clock, a thread or a terminal: bytes, time and
 //! commands go in, bytes and events come out.
 
 #[cfg(feature = "bench")]
@@ -15,6 +17,7 @@ pub mod broker;
 pub mod commands;
 #[cfg(feature = "cli")]
 pub mod compat;
+pub mod fault;
 #[cfg(feature = "cli")]
 pub mod flags;
 pub mod journal;
@@ -23,4 +26,6 @@ pub mod net;
 pub mod output;
 pub mod packet;
 pub mod session;
+#[cfg(feature = "test-broker")]
+pub mod test_broker;
 pub mod time;

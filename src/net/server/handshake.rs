@@ -129,7 +129,11 @@ impl Handshakes {
     }
 }
 
-async fn climb(mut stream: Stream, peer: &mut Peer, layers: &Layers) -> io::Result<(Stream, Option<Text>)> {
+pub(super) async fn climb(
+    mut stream: Stream,
+    peer: &mut Peer,
+    layers: &Layers,
+) -> io::Result<(Stream, Option<Text>)> {
     if let Some(version) = layers.proxy_protocol {
         let source = match &mut stream {
             Stream::Tcp(stream) => proxy_protocol::read(stream, version).await?,

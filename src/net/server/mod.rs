@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 mod driver;
 mod handshake;
+mod incoming;
 mod listen;
 mod proxy_protocol;
 mod ready;
@@ -14,5 +15,6 @@ mod transfer;
 
 pub use driver::{Control, Observer, Server};
 pub use handshake::HandshakeFailure;
+pub use incoming::{Arriving, Incoming};
 pub use listen::{AddressFamily, ListenAddress, ListenError, ListenPlan, Listeners};
 pub use proxy_protocol::ProxyProtocol;

@@ -20,13 +20,44 @@ pub struct Ephemeral {
     pub server: ServerIdentity,
 }
 
+/// Something that is wrong about a server's certificate on purpose.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum EphemeralFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// It was valid until the year 2000.
+    Expired,
+    /// It names `wrong.host.invalid` alone.
+    WrongHost,
+    /// It comes from another authority than the one that clients are told to trust.
+    UnknownAuthority,
+}
+
 impl Ephemeral {
+    /// Makes them anew for the names of this machine alone, with something wrong.
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness.
+    pub fn with_fault(fault: EphemeralFault) -> Result<Self, EphemeralError> {
+        let mut made = Self::make(&[], fault)?;
+        if fault == EphemeralFault::UnknownAuthority {
+            made.ca_pem = Self::new(&[])?.ca_pem;
+        }
+        Ok(made)
+    }
+
     /// Makes them anew; `names` are further names or addresses of the server.
     ///
     /// # Errors
     ///
     /// When there is no randomness, or a name cannot stand in a certificate.
     pub fn new(names: &[String]) -> Result<Self, EphemeralError> {
+        Self::make(names, EphemeralFault::None)
+    }
+
+    fn make(names: &[String], fault: EphemeralFault) -> Result<Self, EphemeralError> {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.distinguished_name.push(DnType::CommonName, "culex ephemeral CA");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,7 +66,13 @@ impl Ephemeral {
 
         let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         all.extend(names.iter().filter(|name| !name.is_empty()).cloned());
+        if fault == EphemeralFault::WrongHost {
+            all = vec!["wrong.host.invalid".to_owned()];
+        }
         let mut params = CertificateParams::new(all)?;
+        if fault == EphemeralFault::Expired {
+            params.not_after = rcgen::date_time_ymd(2000, 1, 1);
+        }
         params.distinguished_name.push(DnType::CommonName, "localhost");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
