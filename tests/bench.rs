@@ -244,3 +244,72 @@ fn messages_that_a_generator_leaves_unsent_are_its_own_unless_the_broker_held_th
     let is_held = !result.generator.reason.is_some_and(|reason| reason.contains("never sent"));
     assert!(is_held, "a closed window was held against the generator");
 }
+
+/// Runs `words` against a broker of our own, its verdict drawn.
+fn bench_embedded(words: &str, broker: &culex::bench::embedded::Embedded) -> RunResult {
+    let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+    let mut plan = Bench::try_parse_from(argv).unwrap().settled().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+    plan.threads = 2;
+    let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    result.conclude(&[]);
+    keeps_the_schema(&result);
+    result
+}
+
+#[test]
+fn retained_storm_gives_each_subscriber_each_topic_once_and_leaves_none() {
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    for words in ["-V 311", "-V 5 -q 1", "-q 2"] {
+        let result = bench_embedded(&format!("storm --kind retain -c 7 -L 300 -W 60 {words}"), &broker);
+        let storm = result.storm.clone().unwrap();
+        assert_eq!((storm.clients, storm.served, storm.awaited), (7, 7, 2100), "{words}");
+        let counts = &result.counts;
+        assert_eq!((counts.expected, counts.received, counts.lost), (2100, 2100, 0), "{words}");
+        assert_eq!((counts.duplicate, counts.foreign, counts.reordered), (0, 0, 0), "{words}");
+        assert_eq!(result.latency_us.e2e.count(), 2100, "{words}");
+        assert!(storm.drained_s.is_some() && storm.figures.contains_key("client p99 s"), "{words}");
+        assert_eq!(result.verdict.exit_code, EXIT_OK, "{words}: {:?}", result.verdict);
+    }
+    // What earlier storms retained would be foreign.
+    let late = bench_embedded("sub -c 1 --filter bench/# -W 200ms --warmup 0 --drain 0", &broker);
+    assert_eq!((late.counts.received, late.counts.foreign), (0, 0));
+}
+
+#[test]
+fn storm_of_subscriptions_waits_for_each_suback() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("storm --kind subscribe -c 6 -L 100 -W 60", &sink);
+    let storm = result.storm.unwrap();
+    assert_eq!((result.counts.sent, result.counts.acked), (100, 100));
+    assert_eq!((storm.served, storm.awaited, result.latency_us.ack.count()), (6, 100, 100));
+    assert_eq!(count(&sink.counts().subscriptions), 100);
+}
+
+#[test]
+fn resumed_storm_delivers_what_waited_and_leaves_no_session() {
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    for words in ["-V 5", "-V 311", "-V 5 -q 2", "-V 31"] {
+        let result = bench_embedded(&format!("storm --kind resume -c 9 -L 180 -W 60 {words}"), &broker);
+        let storm = result.storm.clone().unwrap();
+        assert_eq!((storm.served, storm.awaited, result.counts.received), (9, 180, 180), "{words}");
+        let counts = &result.counts;
+        assert_eq!(
+            (counts.reconnects, counts.lost, counts.duplicate, counts.foreign),
+            (9, 0, 0, 0),
+            "{words}"
+        );
+        assert!(result.errors.is_empty(), "{words}: {:?}", result.errors);
+        assert_eq!(result.verdict.exit_code, EXIT_OK, "{words}: {:?}", result.verdict);
+    }
+}
+
+#[test]
+fn storm_that_is_not_over_in_time_fails_and_tells_how_far_it_came() {
+    // The sink retains nothing, so nobody gets anything.
+    let sink = Sink::start(Faults::default()).unwrap();
+    let result = bench("storm --kind retain -c 2 -L 10 -W 100ms", &sink);
+    assert_eq!((result.counts.expected, result.counts.lost, result.storm.unwrap().served), (20, 20, 0));
+    assert_eq!(result.verdict.exit_code, culex::bench::result::EXIT_GATE);
+    assert!(result.verdict.reasons[0].contains("0 of 2 were served"), "{:?}", result.verdict.reasons);
+}

@@ -71,7 +71,7 @@ _culex() {
             fi
             case "${prev}" in
                 --kind)
-                    COMPREPLY=($(compgen -W "reconnect will" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "reconnect will retain subscribe resume" -- "${cur}"))
                     return 0
                     ;;
                 --host)

@@ -320,7 +320,10 @@ complete -c culex -n "__fish_culex_using_subcommand passwd" -s D -d 'Delete the 
 complete -c culex -n "__fish_culex_using_subcommand passwd" -s U -d 'Hash the plain passwords of a file'
 complete -c culex -n "__fish_culex_using_subcommand passwd" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l kind -d 'For storm: what all clients do at once' -r -f -a "reconnect\t'Lose their connections without a word, and come back'
-will\t'Die, so that the broker publishes their wills to one subscriber'"
+will\t'Die, so that the broker publishes their wills to one subscriber'
+retain\t'Subscribe to --messages retained topics (1,000)'
+subscribe\t'Send --messages SUBSCRIBE packets (one each)'
+resume\t'Come back to their sessions, in which --messages messages wait (100 each)'"
 complete -c culex -n "__fish_culex_using_subcommand bench" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l ws-path -d 'What the WebSocket is opened at' -r
@@ -363,14 +366,14 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l stages -d 'Total r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l arrival -d 'How messages are spread: uniform, poisson, or burst:N/1s, which is its own rate' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l max-lag -d 'Drop messages that could not be sent within this time, and count them, instead of letting them wait' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s W -l duration -d 'Measured time; in conn the time for which connections stay' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -s L -l messages -d 'Total number of messages, which ends the load before its time does' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s L -l messages -d 'Total number of messages, which ends the load before its time does; in storms what they are made of' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l warmup -d 'Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l repeat -d 'Run this many times, and tell how the runs differ' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l drain -d 'How long nothing may arrive at the end before what is missing is lost' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s R -l connect-rate -d 'Connections a second, also fractions' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s i -l connect-interval -d 'Milliseconds between two connections' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s t -l topic -d 'Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -s q -l qos -d 'Quality of Service of the messages' -r -f -a "0\t''
+complete -c culex -n "__fish_culex_using_subcommand bench" -s q -l qos -d 'Quality of Service of the messages; in storm --kind resume at least 1' -r -f -a "0\t''
 1\t''
 2\t''"
 complete -c culex -n "__fish_culex_using_subcommand bench" -s s -l size -d 'Size of the payload: 16, 1k, 16..512' -r

@@ -5,7 +5,7 @@ module completions {
   }
 
   def "nu-complete culex-bench kind" [] {
-    [ "reconnect" "will" ]
+    [ "reconnect" "will" "retain" "subscribe" "resume" ]
   }
 
   def "nu-complete culex-bench tls_version" [] {
@@ -87,7 +87,7 @@ module completions {
     --arrival: string         # How messages are spread: uniform, poisson, or burst:N/1s, which is its own rate
     --max-lag: string         # Drop messages that could not be sent within this time, and count them, instead of letting them wait
     --duration(-W): string    # Measured time; in conn the time for which connections stay
-    --messages(-L): string    # Total number of messages, which ends the load before its time does
+    --messages(-L): string    # Total number of messages, which ends the load before its time does; in storms what they are made of
     --warmup: string          # Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute
     --steady                  # Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds
     --repeat: string          # Run this many times, and tell how the runs differ
@@ -95,7 +95,7 @@ module completions {
     --connect-rate(-R): string # Connections a second, also fractions
     --connect-interval(-i): string # Milliseconds between two connections
     --topic(-t): string       # Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign
-    --qos(-q): string@"nu-complete culex-bench qos" # Quality of Service of the messages
+    --qos(-q): string@"nu-complete culex-bench qos" # Quality of Service of the messages; in storm --kind resume at least 1
     --retain(-r)              # Let the broker retain the messages
     --size(-s): string        # Size of the payload: 16, 1k, 16..512
     --compressible: string    # Share of the payload that compresses away, in percent

@@ -269,11 +269,14 @@ fn add_storm(whole: &mut RunResult, part: &RunResult) {
     let later =
         |ours: Option<f64>, theirs: Option<f64>| ours.zip(theirs).map(|(ours, theirs)| ours.max(theirs));
     ours.clients = ours.clients.saturating_add(theirs.clients);
+    ours.served = ours.served.saturating_add(theirs.served);
+    ours.awaited = ours.awaited.saturating_add(theirs.awaited);
+    ours.unfinished_s = ours.unfinished_s.into_iter().chain(theirs.unfinished_s).reduce(f64::max);
     ours.recovered_s = later(ours.recovered_s, theirs.recovered_s);
     ours.drained_s = later(ours.drained_s, theirs.drained_s);
     for (name, figure) in &theirs.figures {
-        let mine = ours.figures.entry(name.clone()).or_insert(*figure);
-        *mine = mine.max(*figure);
+        let mine = ours.figures.entry(name.clone()).or_insert(0.0);
+        *mine = if name.ends_with("per second") { *mine + *figure } else { mine.max(*figure) };
     }
 }
 

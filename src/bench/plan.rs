@@ -2,9 +2,11 @@
 
 use super::payload::{Payload, StampForm};
 use super::schedule::{Profile, Schedule};
+use super::stamp::Stamp;
+use super::storm::{self, Attendance, StormKind};
 use super::template::{Context, Template};
 use crate::net::tls::TlsSettings;
-use crate::packet::{Connect, Properties, Qos, SubscriptionOptions, Text, Will};
+use crate::packet::{Connect, Properties, Publish, Qos, SubscriptionOptions, Text, Will};
 use bytes::Bytes;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -35,26 +37,6 @@ impl Mode {
             Self::Subscribe => "sub",
             Self::Connect => "conn",
             Self::Request => "rr",
-        }
-    }
-}
-
-/// What all clients do at once when the load begins.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StormKind {
-    /// Lose their connections and come back.
-    Reconnect,
-    /// Die, so that the broker publishes their wills.
-    Will,
-}
-
-impl StormKind {
-    /// The word of the command line.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Reconnect => "reconnect",
-            Self::Will => "will",
         }
     }
 }
@@ -212,6 +194,8 @@ pub struct Plan {
     pub mode: Mode,
     /// A storm at the beginning of the load, in [`Mode::Connect`].
     pub storm: Option<StormKind>,
+    /// What it is made of: topics that are retained, SUBSCRIBE packets of all clients, messages that wait for all of them.
+    pub storm_total: u64,
     /// How connections are made.
     pub transport: Transport,
     /// As whom.
@@ -396,6 +380,62 @@ impl Plan {
     pub fn share(&self, member: Member) -> Option<String> {
         let context = self.context(member, "", "");
         self.subscription.share.as_ref().map(|share| share.render(&context))
+    }
+
+    /// What a client of a storm waits for.
+    #[must_use]
+    pub fn attendance(&self, member: Member) -> Option<Attendance> {
+        let kind = self.storm.filter(|kind| kind.is_attended() && member.role == Role::Idle)?;
+        Some(Attendance::new(match kind {
+            StormKind::Retain => self.storm_total,
+            _ => storm::share(self.storm_total, member.index, self.publishers),
+        }))
+    }
+
+    /// The messages that are published before a storm that delivers them, each with the stamp by which it is known.
+    pub fn storm_messages(&self) -> impl Iterator<Item = Publish> + '_ {
+        let everybody = self.members().filter(|member| member.role == Role::Idle);
+        let is_retained = self.storm == Some(StormKind::Retain);
+        // What is retained is one client's.
+        let authors = everybody.take(if is_retained { 1 } else { usize::MAX });
+        authors.flat_map(move |member| {
+            let count = self.attendance(member).map_or(0, |attendance| attendance.awaited());
+            (0..count).map(move |sequence| self.storm_message(member, sequence, is_retained))
+        })
+    }
+
+    fn storm_message(&self, member: Member, sequence: u64, retain: bool) -> Publish {
+        let topic = self.storm_topic(member, sequence);
+        let context = Context { sequence, ..self.context(member, "", "") };
+        let mut payload = self.message.payload.with(&context, <[u8]>::to_vec);
+        if payload.len() >= super::stamp::FULL_BYTES {
+            let (run, stream) = (self.run, member.index);
+            Stamp { run, stream, sequence, due: 0, is_warm_up: false }.write_full(&mut payload);
+        }
+        Publish {
+            // The broker has to have it before the storm begins; how it delivers it is the subscription's choice.
+            qos: self.message.qos.max(Qos::AtLeastOnce),
+            retain,
+            topic: Text::new(topic).unwrap_or(Text::EMPTY),
+            properties: self.message.properties.clone(),
+            payload: payload.into(),
+            ..Publish::default()
+        }
+    }
+
+    fn storm_topic(&self, member: Member, sequence: u64) -> String {
+        let connect = self.connect(member);
+        let user = connect.user_name.as_deref().unwrap_or_default();
+        let context = self.context(member, &connect.client_identifier, user);
+        self.message.topic.render(&Context { sequence, ..context })
+    }
+
+    /// The filter of SUBSCRIBE number `sequence` of a client, for each of its templates.
+    pub fn storm_filters(&self, member: Member, sequence: u64) -> Vec<String> {
+        let connect = self.connect(member);
+        let user = connect.user_name.as_deref().unwrap_or_default();
+        let context = Context { sequence, ..self.context(member, &connect.client_identifier, user) };
+        self.subscription.filters.iter().map(|filter| filter.render(&context)).collect()
     }
 
     /// Where the reply to a request of `topic` comes.

@@ -3,12 +3,14 @@
 mod collect;
 mod deliveries;
 mod phases;
+mod storm;
 
 pub use phases::{Live, Stop};
 
 use super::machine;
 use super::plan::{Address, Member, Plan, Role};
 use super::result::RunResult;
+use super::side::SideError;
 use super::worker::Worker;
 use super::worker::clock::Clock;
 use super::worker::shared::{Gauge, Report, Rings, Shared, tls_config};
@@ -40,6 +42,9 @@ pub enum RunError {
     /// A thread, a timer or a poll was refused by the system.
     #[error("starting the event loops: {0}")]
     Start(io::Error),
+    /// What has to be in the broker before a storm could not be brought there.
+    #[error("preparing the storm: {0}")]
+    Prepare(#[source] SideError),
     /// An event loop broke.
     #[error("an event loop failed: {0}")]
     Loop(io::Error),
@@ -80,6 +85,7 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunR
         start_at: AtomicU64::new(u64::MAX),
         measure_from: AtomicU64::new(plan.warm_up_nanos()),
         load_end: AtomicU64::new(plan.load_nanos()),
+        leave: AtomicBool::new(false),
         close: AtomicBool::new(false),
         written: hears_itself.then(|| Rings::new(streams)),
         first_measured: match &plan.load.schedule {
@@ -94,14 +100,14 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunR
     let resident_before = machine::resident_bytes();
     let fleet = Fleet::start(&shared, &members)?;
     let coordinator = Coordinator::new(shared, fleet.wakers, fleet.reports, resident_before);
-    let result = coordinator.lead(stop, watch);
+    let led = coordinator.lead(stop, watch);
     for thread in fleet.threads {
         match thread.join() {
             Ok(ended) => ended.map_err(RunError::Loop)?,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-    Ok(result)
+    led.map_err(RunError::Prepare)
 }
 
 /// The threads of a run.

@@ -40,6 +40,8 @@ pub struct Faults {
 pub struct SinkCounts {
     /// CONNECT packets accepted.
     pub connections: AtomicU64,
+    /// Filters subscribed to.
+    pub subscriptions: AtomicU64,
     /// PUBLISH packets received.
     pub published: AtomicU64,
     /// PUBLISH packets sent.
@@ -280,6 +282,7 @@ impl Server {
                 let mut reasons = Vec::new();
                 for (filter, options) in &subscribe.filters {
                     self.subscriptions.push((filter.to_string(), options.maximum_qos, key));
+                    self.counts.subscriptions.fetch_add(1, Relaxed);
                     reasons.push(ReasonCode(options.maximum_qos as u8));
                 }
                 let properties = crate::packet::Properties::EMPTY;

@@ -175,7 +175,9 @@ fn traffic(out: &mut String, result: &RunResult) {
 
 fn latencies(out: &mut String, result: &RunResult) {
     let latency = &result.latency_us;
+    let is_storm = result.run.mode == "storm";
     let origin = match (result.run.closed_loop, result.clock.mode) {
+        _ if is_storm => "from the start of the storm",
         (true, _) => "closed loop: no correction possible",
         (false, ClockMode::Reflect) => "there and back, from the intended send time",
         (false, _) => "from the intended send time",
@@ -184,7 +186,11 @@ fn latencies(out: &mut String, result: &RunResult) {
     let rows = [
         (end_to_end, &latency.e2e, origin),
         ("service", &latency.service, "from the actual write"),
-        ("publish → ack", &latency.ack, if latency.e2e.is_empty() { origin } else { "" }),
+        (
+            if is_storm { "SUBACK" } else { "publish → ack" },
+            &latency.ack,
+            if latency.e2e.is_empty() { origin } else { "" },
+        ),
         ("connect", &latency.connect, ""),
         ("TLS handshake", &latency.tls, ""),
     ];
@@ -263,6 +269,7 @@ fn recovery(out: &mut String, storm: &Storm) {
     };
     let mut parts = vec![
         format!("{} of {} clients", storm.kind, text::grouped(storm.clients)),
+        format!("served {}", text::grouped(storm.served)),
         after("back at 99 %", storm.recovered_s),
         after("nothing waiting", storm.drained_s),
     ];

@@ -3,10 +3,10 @@
 //! Brokers publish their counters every few seconds, and mosquitto only those that have changed; the uptime always has. So
 //! a reading begins at the next message with the uptime, and ends when nothing more comes with it.
 
-use super::plan::{Address, Plan};
+use super::plan::Plan;
 use super::result::CrossCheck;
-use crate::net::tls::{TlsClient, TlsError};
-use crate::net::{Client, ClientError, Clock, Endpoint, Target, dial};
+use crate::net::tls::TlsError;
+use crate::net::{Client, ClientError, Clock, dial};
 use crate::packet::{Connect, Properties, Publish, ReasonCode, SubscriptionOptions, Text};
 use crate::session::{Config, Event, Session, SessionError};
 use std::io;
@@ -99,7 +99,7 @@ impl SysCheck {
             ..Connect::default()
         };
         let config = Config { connect, ..Config::default() };
-        let target = target(plan)?;
+        let target = super::side::target(plan)?;
         let client = runtime.block_on(async {
             let mut client = Client::new(Session::new(config), Clock::start());
             client.attach(dial(&target).await?);
@@ -189,21 +189,6 @@ fn compare(before: &Counters, after: &Counters, sent: u64, received: u64) -> Cro
     };
     let agrees = agrees(sent, broker_received) && agrees(received, broker_sent);
     CrossCheck { sent, broker_received, received, broker_sent, agrees }
-}
-
-fn target(plan: &Plan) -> Result<Target, SysError> {
-    let transport = &plan.transport;
-    let endpoint = match &transport.address {
-        Address::Tcp(host, port) => Endpoint::Tcp { host: host.clone(), port: *port },
-        Address::Unix(path) => Endpoint::Unix(path.clone()),
-    };
-    let settings = match plan.members().next().and_then(|member| plan.own_tls(member)) {
-        Some(own) => Some(own),
-        None => transport.layers.tls.clone(),
-    };
-    let mut no_pass_phrase = || Err(io::Error::other("the key is encrypted"));
-    let tls = settings.map(|settings| TlsClient::new(&settings, &mut no_pass_phrase)).transpose()?;
-    Ok(Target { tls, websocket: transport.layers.websocket.clone(), ..Target::plain(endpoint) })
 }
 
 #[cfg(test)]

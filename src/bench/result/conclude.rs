@@ -115,7 +115,15 @@ impl RunResult {
             return;
         }
         let violations = self.violations();
-        let gates: Vec<_> = self.thresholds.iter().filter(|threshold| !threshold.pass).map(broken).collect();
+        let mut gates: Vec<_> =
+            self.thresholds.iter().filter(|threshold| !threshold.pass).map(broken).collect();
+        if let Some(storm) = &self.storm
+            && let Some(length) = storm.unfinished_s
+        {
+            let (served, clients) = (text::grouped(storm.served), text::grouped(storm.clients));
+            let length = text::seconds(length);
+            gates.push(format!("the storm was not over after {length}: {served} of {clients} were served"));
+        }
         let not_steady = self.phases.steady == Some(false);
         let (strict, demands_steady) = (self.run.strict, self.run.demands_steady);
         let untrusted = (strict && self.generator.status != GeneratorStatus::Ok)

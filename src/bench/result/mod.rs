@@ -418,13 +418,26 @@ pub struct Storm {
     pub kind: String,
     /// Clients that took part in one storm.
     pub clients: u64,
+    /// Of those, how many have all they waited for: their connection, answers or messages; of wills, how many came.
+    pub served: u64,
+    /// Answers or messages that they waited for, all together.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub awaited: u64,
     /// Seconds from the start of the storm until 99 % were served again; `None` when that never was.
     pub recovered_s: Option<f64>,
     /// Seconds from the start of the storm until nothing was waiting any more; `None` when that never was.
     pub drained_s: Option<f64>,
+    /// Seconds after which a storm that was not over was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished_s: Option<f64>,
     /// Other figures of this kind of storm.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, f64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The SHA-256 of a configuration in hexadecimal; the order of its keys does not matter.

@@ -69,6 +69,13 @@ impl Collected {
         }
     }
 
+    /// When each client of a storm had all it waited for.
+    pub(super) fn completion(&self) -> Histogram {
+        let mut completion = Histogram::default();
+        self.outcomes.iter().for_each(|outcome| completion.merge(&outcome.completion));
+        completion
+    }
+
     /// How many workers have ended.
     pub(super) fn done(&self) -> usize {
         self.outcomes.len()

@@ -1,9 +1,11 @@
 //! Connect, warm up, measure, drain, close.
 
 use super::collect::Collected;
+use super::storm::StormWatch;
 use crate::bench::machine;
-use crate::bench::plan::{Mode, StormKind};
-use crate::bench::result::{Phase, Phases, RunResult, Storm};
+use crate::bench::plan::Mode;
+use crate::bench::result::{Phase, Phases, RunResult};
+use crate::bench::side::SideError;
 use crate::bench::steady;
 use crate::bench::worker::shared::{Report, Shared, Standing};
 use crate::packet::Qos;
@@ -78,24 +80,17 @@ pub struct Live {
 
 /// Leads the workers through the phases.
 pub(super) struct Coordinator {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     wakers: Vec<Waker>,
     reports: Receiver<Report>,
-    collected: Collected,
+    pub(super) collected: Collected,
     clients: u32,
-    phases: Phases,
+    pub(super) phases: Phases,
     started_ns: u64,
     resident_before: u64,
     resident_connected: u64,
-    interrupted: bool,
-    storm: Option<StormWatch>,
-}
-
-/// A storm under way.
-struct StormWatch {
-    /// Connections that had been made before it.
-    before: u64,
-    result: Storm,
+    pub(super) interrupted: bool,
+    pub(super) storm: Option<StormWatch>,
 }
 
 impl Coordinator {
@@ -121,20 +116,26 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn lead(mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> RunResult {
+    pub(super) fn lead(mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunResult, SideError> {
         let stolen_before = machine::stolen_ticks();
+        let mut prepared = Ok(());
         self.connect(stop, watch);
         if !self.interrupted && self.shared.standing().ready > 0 {
-            self.prepare_storm();
-            self.load(stop, watch);
-            self.drain(stop, watch);
+            prepared = self.prepare_storm(stop, watch);
+            if prepared.is_ok() && !self.interrupted {
+                self.load(stop, watch);
+                self.drain(stop, watch);
+            }
         }
         self.close();
+        let cleared = self.clear_storm();
+        prepared?;
         let stolen = machine::stolen_ticks();
         let steal = (stolen.0 - stolen_before.0, stolen.1 - stolen_before.1);
         self.phases.warmup_s =
             seconds(self.shared.measure_from.load(Relaxed).min(self.shared.load_end.load(Relaxed)));
-        let storm = self.storm.map(|storm| storm.result);
+        let storm = self.storm.take().map(|storm| storm.finish(&self.collected, &self.phases));
+        let kind = self.shared.plan.storm;
         let demands_steady = self.shared.plan.load.demands_steady;
         let mut result = self.collected.into_result(
             &self.shared,
@@ -151,16 +152,13 @@ impl Coordinator {
         if demands_steady {
             result.judge_steady();
         }
-        if let Some(storm) = storm {
-            "storm".clone_into(&mut result.run.mode);
-            if self.shared.plan.storm == Some(StormKind::Will) {
-                // Each who died left one will, to the one who counts them.
-                result.counts.expected = storm.clients;
-                result.counts.lost = storm.clients.saturating_sub(result.counts.received);
-            }
-            result.storm = Some(storm);
+        if let (Some(storm), Some(kind)) = (storm, kind) {
+            super::storm::tell(&mut result, storm, kind);
         }
-        result
+        if let Err(error) = cleared {
+            result.warnings.push(format!("what the storm left in the broker is still there: {error}"));
+        }
+        Ok(result)
     }
 
     fn connect(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
@@ -248,38 +246,9 @@ impl Coordinator {
         wait.map_or(LEAD, |wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX / 2).max(LEAD))
     }
 
-    /// Notes how far the system has come back after a storm; whether it is over.
-    fn storm(&mut self, standing: &Standing, since: u64) -> bool {
-        let Some(storm) = &mut self.storm else { return false };
-        let served = match self.shared.plan.storm {
-            Some(StormKind::Reconnect) => u64::from(standing.connected).saturating_sub(storm.before),
-            _ => standing.received,
-        };
-        if since > 0 && served * 100 >= storm.result.clients * 99 {
-            storm.result.recovered_s.get_or_insert(seconds(since));
-        }
-        let is_over = since > 0 && served >= storm.result.clients;
-        if is_over {
-            storm.result.drained_s = Some(seconds(since));
-        }
-        is_over
-    }
-
-    /// What a storm begins from, once everybody is there.
-    fn prepare_storm(&mut self) {
-        let Some(kind) = self.shared.plan.storm else { return };
-        let standing = self.shared.standing();
-        let watchers = self.shared.plan.members().filter(|member| member.role.subscribes()).count() as u64;
-        let clients = u64::from(standing.ready).saturating_sub(watchers);
-        self.storm = Some(StormWatch {
-            before: u64::from(standing.connected),
-            result: Storm { kind: kind.word().to_owned(), clients, ..Storm::default() },
-        });
-    }
-
     /// Whether the number of messages ends the load.
     fn sends_by_count(&self) -> bool {
-        self.shared.plan.load.messages.is_some()
+        self.shared.plan.load.messages.is_some() && self.shared.plan.storm.is_none()
     }
 
     /// Whether no sender has anything left.
@@ -338,7 +307,7 @@ impl Coordinator {
     }
 
     /// Takes what the workers tell, waiting for it a moment.
-    fn take_reports(&mut self) {
+    pub(super) fn take_reports(&mut self) {
         match self.reports.recv_timeout(LOOK) {
             Ok(report) => {
                 self.collected.take(report);
@@ -350,7 +319,7 @@ impl Coordinator {
         }
     }
 
-    fn live(&self, phase: Phase, began: u64, length: Option<f64>, standing: &Standing) -> Live {
+    pub(super) fn live(&self, phase: Phase, began: u64, length: Option<f64>, standing: &Standing) -> Live {
         Live {
             phase,
             elapsed: seconds(self.now().saturating_sub(began)),
@@ -366,11 +335,11 @@ impl Coordinator {
         }
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.shared.clock.now().as_nanos()
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         for waker in &self.wakers {
             // A worker that has failed cannot be woken.
             let _ = waker.wake();

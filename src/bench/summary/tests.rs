@@ -84,7 +84,9 @@ fn a_search_and_a_storm_have_their_tables() {
         clients: 1000,
         recovered_s: Some(0.82),
         drained_s: None,
+        served: 990,
         figures: [("connects per second".to_owned(), 12_345.0)].into(),
+        ..Storm::default()
     });
     golden("find.txt", &render(&result, Style::default()));
     assert_eq!(highest_passed_twice(&result.find), Some(100_000.0));

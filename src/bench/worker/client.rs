@@ -4,11 +4,12 @@ use super::core::Core;
 use super::sender::Sender;
 use super::socket::Socket;
 use crate::bench::link::{self, Incoming, Splitter};
-use crate::bench::plan::{Member, Role};
+use crate::bench::plan::{Member, Plan, Role};
+use crate::bench::storm::{Attendance, StormKind};
 use crate::bench::window::Window;
 use crate::packet::{
     Acknowledgement, Connack, Packet, PacketError, PacketIdentifier, PacketType, PropertyIdentifier,
-    ReasonCode, Subscribe, SubscriptionOptions, Text,
+    ProtocolVersion, ReasonCode, Subscribe, SubscriptionOptions, Text,
 };
 use mio::Token;
 use std::io;
@@ -140,10 +141,12 @@ pub(super) struct Client {
     received: Vec<u16>,
     /// A responder's replies that are not acknowledged yet.
     pub(super) replies: Option<Box<Window>>,
+    /// What it waits for in a storm.
+    pub(super) attendance: Option<Box<Attendance>>,
 }
 
 impl Client {
-    pub(super) fn new(member: Member, sender: Option<Box<Sender>>, checks: usize) -> Self {
+    pub(super) fn new(plan: &Plan, member: Member, sender: Option<Box<Sender>>, checks: usize) -> Self {
         Self {
             member,
             stage: Stage::Offline,
@@ -159,6 +162,7 @@ impl Client {
             checks,
             received: Vec::new(),
             replies: (member.role == Role::Responder).then(|| Box::new(Window::new(0))),
+            attendance: plan.attendance(member).map(Box::new),
         }
     }
 
@@ -207,8 +211,10 @@ impl Client {
     }
 
     fn send_connect(&mut self, core: &mut Core) -> Result<(), Fault> {
-        let connect = core.shared.plan.connect(self.member);
+        let mut connect = core.shared.plan.connect(self.member);
         let version = connect.version;
+        // What earlier storms have left is not waited for; before MQTT 5 a session cannot begin anew and be kept.
+        connect.clean_start |= self.resumes(core) && version == ProtocolVersion::V5 && !self.has_connected;
         self.stage = Stage::Connecting;
         Packet::Connect(Box::new(connect)).encode(version, &mut core.out)?;
         Ok(())
@@ -294,6 +300,9 @@ impl Client {
             }
             Incoming::Connack(connack) => self.connected(core, &connack),
             Incoming::Suback(suback) => {
+                if self.attend_suback(core, &suback) {
+                    return Ok(());
+                }
                 for reason in suback.reasons.iter().filter(|reason| reason.is_error()) {
                     core.outcome.error("subscription_refused", || format!("SUBACK with reason {}", reason.0));
                 }
@@ -319,7 +328,7 @@ impl Client {
         let now = core.now();
         core.opening -= 1;
         core.connected(now - self.opened_at, self.has_connected);
-        self.has_connected = true;
+        let is_back = std::mem::replace(&mut self.has_connected, true);
         self.is_ping_unanswered = false;
         let limits = connack.properties.as_ref();
         if let Some(sender) = &mut self.sender {
@@ -333,12 +342,30 @@ impl Client {
             let index = core.current;
             core.wheel.put(index, second);
         }
-        if self.member.role.subscribes() && !connack.session_present {
+        let resumes = self.resumes(core);
+        // Before MQTT 3.1.1 nobody says whether it is.
+        let is_kept = connack.session_present || (is_back && core.version == ProtocolVersion::V31);
+        if resumes && is_back && !is_kept {
+            core.outcome
+                .error("session_lost", || "the broker did not keep a session that it should".to_owned());
+        }
+        let has_subscribed = if resumes { is_kept && is_back } else { connack.session_present };
+        if (self.member.role.subscribes() || resumes) && !has_subscribed {
             self.stage = Stage::Subscribing;
             return self.subscribe(core);
         }
         self.ready(core);
         Ok(())
+    }
+
+    /// Whether it comes back to its session in a storm.
+    fn resumes(&self, core: &Core) -> bool {
+        core.shared.plan.storm == Some(StormKind::Resume) && self.member.role == Role::Idle
+    }
+
+    /// Whether it ever was connected.
+    pub(super) const fn has_connected(&self) -> bool {
+        self.has_connected
     }
 
     /// Sends again what the resumed session has not acknowledged; without one it is lost.
@@ -360,7 +387,7 @@ impl Client {
         }
     }
 
-    fn subscribe(&self, core: &mut Core) -> Result<(), Fault> {
+    pub(super) fn subscribe(&self, core: &mut Core) -> Result<(), Fault> {
         let plan = &core.shared.plan;
         let options = plan.subscription.options;
         let filters = match self.member.role {
@@ -482,10 +509,10 @@ impl Client {
         }
     }
 
-    /// Ends the connection in order.
-    pub(super) fn close(&mut self, core: &mut Core) {
+    /// Ends the connection in order, and at the last time with all that the load has left in the broker.
+    pub(super) fn close(&mut self, core: &mut Core, is_last: bool) {
         if self.stage == Stage::Ready || self.stage == Stage::Subscribing {
-            let disconnect = Packet::Disconnect(crate::packet::Disconnect::default());
+            let disconnect = Packet::Disconnect(Self::farewell(core, is_last));
             // A bare DISCONNECT can always be encoded.
             let _ = disconnect.encode(core.version, &mut core.out);
             let _ = self.flush(core);

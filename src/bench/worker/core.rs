@@ -69,6 +69,9 @@ pub(super) struct Core {
     pub(super) received: u64,
     pub(super) expected: u64,
     pub(super) unmarked: u64,
+    /// Clients of a storm that have all they waited for, and those that are offline before it.
+    served: u32,
+    pub(super) away: u32,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     /// What both were when the measured phase began.
@@ -124,6 +127,8 @@ impl Core {
             received: 0,
             expected: 0,
             unmarked: 0,
+            served: 0,
+            away: 0,
             bytes_in: 0,
             bytes_out: 0,
             bytes_before: (0, 0),
@@ -194,6 +199,19 @@ impl Core {
     /// Lets a client wait for the time at which its next message is due.
     pub(super) fn queue(&mut self, due: u64, client: usize) {
         self.due.push(Reverse((due, client)));
+    }
+
+    /// A client of a storm has one more of what it waits for; whether that was the last.
+    pub(super) fn served(&mut self, is_complete: bool) {
+        if is_complete {
+            self.served += 1;
+            self.outcome.completion.record_nanoseconds(self.since_start());
+        }
+    }
+
+    /// Counts SUBSCRIBE packets that go out.
+    pub(super) const fn count_subscriptions(&mut self, count: u64) {
+        self.sent += count;
     }
 
     /// The next client whose message is due.
@@ -349,6 +367,8 @@ impl Core {
         gauge.acked.store(self.acked, Relaxed);
         gauge.received.store(self.received, Relaxed);
         gauge.expected.store(self.expected, Relaxed);
+        gauge.served.store(self.served, Relaxed);
+        gauge.away.store(self.away, Relaxed);
         gauge.sending.store(self.sending, Relaxed);
         gauge.has_begun.store(self.is_started(), Release);
     }

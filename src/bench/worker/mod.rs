@@ -11,12 +11,13 @@ mod pipe;
 mod sender;
 pub(crate) mod shared;
 pub(crate) mod socket;
+mod storm;
 pub(crate) mod tally;
 mod timer;
 mod traffic;
 
 use self::core::Core;
-use super::plan::{Member, Role, StormKind};
+use super::plan::{Member, Role};
 use checks::Checks;
 use client::{Client, Stage};
 use mio::{Events, Poll, Token, Waker};
@@ -59,6 +60,7 @@ pub(crate) struct Worker {
     next_open: usize,
     order: Vec<u64>,
     last_wake: u64,
+    has_left: bool,
 }
 
 impl Worker {
@@ -92,10 +94,10 @@ impl Worker {
                     core.checks.push(Checks::default());
                 }
             }
-            clients.push(Client::new(*member, sender, checks));
+            clients.push(Client::new(plan, *member, sender, checks));
         }
         let order = members.iter().map(|(place, _)| *place).collect();
-        Ok((Self { poll, timer, core, clients, next_open: 0, order, last_wake: 0 }, waker))
+        Ok((Self { poll, timer, core, clients, next_open: 0, order, last_wake: 0, has_left: false }, waker))
     }
 
     /// Runs until the coordinator says that it is over.
@@ -116,6 +118,9 @@ impl Worker {
             }
             self.do_what_is_due();
             self.open_next();
+            if self.core.shared.leave.load(Relaxed) && !self.core.is_started() {
+                self.leave();
+            }
             if self.core.shared.close.load(Relaxed) && closing_since.is_none() {
                 closing_since = Some(self.core.now());
                 self.close_all();
@@ -161,11 +166,9 @@ impl Worker {
         }
         let plan = &self.core.shared.clone().plan;
         for (token, client) in self.clients.iter_mut().enumerate() {
-            if let (Some(kind), Role::Idle, Stage::Ready) = (plan.storm, client.member.role, client.stage) {
-                client.drop_socket();
-                if kind == StormKind::Reconnect {
-                    self.core.reconnects.push(Reverse((self.core.now(), token)));
-                }
+            if let Some(kind) = plan.storm {
+                self.core.current = u32::try_from(token).unwrap_or(u32::MAX);
+                client.begin_storm(&mut self.core, token, kind);
             }
             if let Some(sender) = &mut client.sender {
                 sender.start(plan);
@@ -240,10 +243,19 @@ impl Worker {
         }
     }
 
+    /// Lets the clients of a storm go away before it, and tells how many have.
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.has_left, true) {
+            self.clients.iter_mut().for_each(|client| client.leave(&mut self.core));
+        }
+        let away = self.clients.iter().filter(|client| client.stage == Stage::Offline).count();
+        self.core.away = u32::try_from(away).unwrap_or(u32::MAX);
+    }
+
     fn close_all(&mut self) {
         self.core.reconnects.clear();
         for client in &mut self.clients {
-            client.close(&mut self.core);
+            client.close(&mut self.core, true);
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) measure_from: AtomicU64,
     /// When the load ends.
     pub(crate) load_end: AtomicU64,
+    /// The clients of a storm leave, so that their sessions wait for them.
+    pub(crate) leave: AtomicBool,
     /// Nothing is waited for any more: close.
     pub(crate) close: AtomicBool,
     /// When messages were written, where their receivers are in this process.
@@ -61,6 +63,10 @@ pub(crate) struct Gauge {
     pub(crate) acked: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) expected: AtomicU64,
+    /// Clients of a storm that have all they waited for.
+    pub(crate) served: AtomicU32,
+    /// Clients that are offline before a storm.
+    pub(crate) away: AtomicU32,
     /// Senders that may still send, once the worker has begun.
     pub(crate) sending: AtomicU32,
     pub(crate) has_begun: AtomicBool,
@@ -99,6 +105,8 @@ pub(crate) struct Standing {
     pub(crate) acked: u64,
     pub(crate) received: u64,
     pub(crate) expected: u64,
+    pub(crate) served: u32,
+    pub(crate) away: u32,
     pub(crate) sending: u32,
     /// Workers that have begun the load.
     pub(crate) begun: usize,
@@ -129,6 +137,8 @@ impl Shared {
             sum.acked += gauge.acked.load(Relaxed);
             sum.received += gauge.received.load(Relaxed);
             sum.expected += gauge.expected.load(Relaxed);
+            sum.served += gauge.served.load(Relaxed);
+            sum.away += gauge.away.load(Relaxed);
             // Stored last: a worker that says so has told what it sends.
             sum.begun += usize::from(gauge.has_begun.load(Acquire));
             sum.sending += gauge.sending.load(Relaxed);

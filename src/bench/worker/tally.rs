@@ -50,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) turn_max_nanos: u64,
     /// Messages of the warm-up that were read after it.
     pub(crate) late_warm_up: Tally,
+    /// When each client of a storm had all it waited for, from the start of the storm.
+    pub(crate) completion: Histogram,
     /// Latencies below zero.
     pub(crate) negative: u64,
     /// Lags of measured messages, from when the broker let them go.

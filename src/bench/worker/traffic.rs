@@ -199,6 +199,9 @@ impl Client {
             reply(core, replies, publish);
             return;
         }
+        if self.attendance.is_some() && self.attend(core, publish) {
+            return;
+        }
         core.judge(self.checks, publish);
     }
 }

@@ -250,7 +250,8 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
         Mode::Connect => format!("{publishers} connections"),
         Mode::Request => format!("{publishers} requesters to {subscribers} responders"),
     };
-    let mut title = format!("bench {}  {place}  MQTT {version}  {who}", plan.mode.word());
+    let word = plan.storm.map_or(plan.mode.word().to_owned(), |kind| format!("storm of {}", kind.word()));
+    let mut title = format!("bench {word}  {place}  MQTT {version}  {who}");
     if plan.mode != Mode::Connect {
         title.push_str(&format!("  QoS {}", plan.message.qos as u8));
     }

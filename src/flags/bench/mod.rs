@@ -47,6 +47,12 @@ pub enum StormWord {
     Reconnect,
     /// Die, so that the broker publishes their wills to one subscriber
     Will,
+    /// Subscribe to --messages retained topics (1,000)
+    Retain,
+    /// Send --messages SUBSCRIBE packets (one each)
+    Subscribe,
+    /// Come back to their sessions, in which --messages messages wait (100 each)
+    Resume,
 }
 
 /// Load any MQTT broker and measure it
@@ -118,7 +124,27 @@ impl Bench {
         if self.mode == ModeWord::Calibrate {
             self.load.closed = true;
         }
+        match self.kind {
+            Some(StormWord::Retain) => each_its_own(&mut self.message.topic),
+            Some(StormWord::Subscribe) if self.subscribers.filter.is_empty() => {
+                let mut filter = self.message.topic.clone();
+                each_its_own(&mut filter);
+                self.subscribers.filter.push(filter);
+            }
+            // Of QoS 0 nothing need wait for a client.
+            Some(StormWord::Resume) => {
+                self.message.qos = self.message.qos.max(crate::packet::Qos::AtLeastOnce)
+            }
+            _ => {}
+        }
         self
+    }
+}
+
+/// Adds the sequence number to a template that has none.
+fn each_its_own(template: &mut String) {
+    if !template.contains("%s") {
+        template.push_str("/%s");
     }
 }
 
@@ -296,7 +322,7 @@ pub struct BenchLoad {
     /// Measured time; in conn the time for which connections stay
     #[arg(short = 'W', long, value_name = "duration", value_parser = value::duration, default_value = "10s")]
     pub duration: Duration,
-    /// Total number of messages, which ends the load before its time does
+    /// Total number of messages, which ends the load before its time does; in storms what they are made of
     #[arg(short = 'L', long, value_name = "count", value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: Option<u64>,
     /// Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until
@@ -328,7 +354,7 @@ pub struct BenchMessage {
     /// %r{a..b} random number, %i{a..b} index within a range, %% percent sign
     #[arg(short, long, value_name = "template", default_value = "bench/%i")]
     pub topic: String,
-    /// Quality of Service of the messages
+    /// Quality of Service of the messages; in storm --kind resume at least 1
     #[arg(short, long, value_name = "0|1|2", value_parser = super::value::qos(), hide_possible_values = true, default_value = "0")]
     pub qos: crate::packet::Qos,
     /// Let the broker retain the messages

@@ -6,11 +6,11 @@ use super::{Bench, BenchError, ModeWord, Rate, StampWord, StormWord};
 use crate::bench::machine;
 use crate::bench::payload::{PAYLOAD_BYTES_MAX, Payload, StampForm, fitting_stamp};
 use crate::bench::plan::{
-    Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, StormKind, Subscription, Transport,
-    WarmUp,
+    Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, Subscription, Transport, WarmUp,
 };
 use crate::bench::schedule::{Arrival, Profile, Schedule};
 use crate::bench::steady;
+use crate::bench::storm::StormKind;
 use crate::bench::template::{Context, Template};
 use crate::net::tls::TlsSettings;
 use crate::packet::{
@@ -25,6 +25,13 @@ use std::time::Duration;
 
 /// The warm-up, unless the user says otherwise.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Topics of a retained storm, and messages that wait for each client of a resumed one, unless the user says otherwise.
+const RETAINED: u64 = 1000;
+const WAITING: u64 = 100;
+
+/// Seconds for which the sessions of a resumed storm live, unless the user says otherwise.
+const SESSION_EXPIRY: u32 = 3600;
 
 /// The least that --steady can judge.
 const STEADY: Duration = Duration::from_secs(steady::WINDOWS as u64);
@@ -52,10 +59,12 @@ impl Bench {
             ));
         }
         let properties = PropertyLists::read(&self.identity.property, self.identity.protocol_version)?;
+        let storm = self.storm()?;
         let message = self.message(&layout, properties.publish)?;
         let plan = Plan {
             mode: layout.mode,
-            storm: self.storm()?,
+            storm,
+            storm_total: self.storm_total(storm, &layout)?,
             transport: self.transport()?,
             identity: self.identity(properties.connect, properties.will)?,
             publishers: layout.publishers,
@@ -73,12 +82,52 @@ impl Bench {
     }
 
     fn storm(&self) -> Result<Option<StormKind>, BenchError> {
-        match (self.mode, self.kind) {
-            (ModeWord::Storm, Some(StormWord::Reconnect)) => Ok(Some(StormKind::Reconnect)),
-            (ModeWord::Storm, Some(StormWord::Will)) => Ok(Some(StormKind::Will)),
-            (ModeWord::Storm, None) | (_, None) => Ok(None),
-            (_, Some(_)) => Err(BenchError::Conflict("only storm takes a --kind")),
+        let Some(kind) = self.kind else { return Ok(None) };
+        let kind = match kind {
+            StormWord::Reconnect => StormKind::Reconnect,
+            StormWord::Will => StormKind::Will,
+            StormWord::Retain => StormKind::Retain,
+            StormWord::Subscribe => StormKind::Subscribe,
+            StormWord::Resume => StormKind::Resume,
+        };
+        let is_part = self.segment(|name| std::env::var(name).ok())?.1 > 1;
+        Err(BenchError::Conflict(match kind {
+            _ if self.mode != ModeWord::Storm => "only storm takes a --kind",
+            _ if self.load.warmup.is_some_and(|warm_up| warm_up != WarmUp::For(Duration::ZERO)) => {
+                "a storm begins at once, without a --warmup"
+            }
+            _ if kind.delivers() && self.generator.check_sys => {
+                "--check-sys compares what a load publishes, and a storm's messages are there before it"
+            }
+            _ if kind.delivers() && !matches!(self.message.stamp, StampWord::Auto | StampWord::Full) => {
+                "a storm knows its messages by 24 bytes in front of each: --stamp full"
+            }
+            StormKind::Retain if is_part => "what is retained is one segment's, and so must be its storm",
+            _ => return Ok(Some(kind)),
+        }))
+    }
+
+    /// What a storm is made of.
+    fn storm_total(&self, kind: Option<StormKind>, layout: &Layout) -> Result<u64, BenchError> {
+        let clients = u64::from(layout.publishers);
+        let default = match kind {
+            Some(StormKind::Retain) => RETAINED,
+            Some(StormKind::Subscribe) => clients,
+            Some(StormKind::Resume) => WAITING * clients,
+            Some(StormKind::Reconnect | StormKind::Will) if self.load.messages.is_some() => {
+                return Err(BenchError::Conflict(
+                    "this storm is made of its clients alone, not of --messages",
+                ));
+            }
+            _ => 0,
+        };
+        let total = self.load.messages.unwrap_or(default);
+        if kind == Some(StormKind::Subscribe) && total.div_ceil(clients.max(1)) > u64::from(u16::MAX) {
+            return Err(BenchError::Conflict(
+                "a client can wait for 65,535 SUBACK packets at once: give the storm more --clients",
+            ));
         }
+        Ok(total)
     }
 
     /// Where the wills of a storm go, unless the user says otherwise.
@@ -173,7 +222,10 @@ impl Bench {
     fn identity(&self, mut connect: Properties, will: Properties) -> Result<Identity, BenchError> {
         let identity = &self.identity;
         let version = identity.protocol_version;
-        if let Some(expiry) = identity.session_expiry_interval {
+        let resumes = self.kind == Some(StormWord::Resume);
+        // Long enough for any preparation; the last DISCONNECT ends the session.
+        let kept = (resumes && version == ProtocolVersion::V5).then_some(SESSION_EXPIRY);
+        if let Some(expiry) = identity.session_expiry_interval.or(kept) {
             if version != ProtocolVersion::V5 {
                 return Err(BenchError::NeedsV5("-x"));
             }
@@ -198,7 +250,7 @@ impl Bench {
             credentials: identity.credentials.as_deref().map_or(Ok(Vec::new()), credentials)?,
             connect: Connect {
                 version,
-                clean_start: !identity.no_clean,
+                clean_start: !identity.no_clean && !resumes,
                 keep_alive: identity.keepalive,
                 properties: connect,
                 will: will_templates.as_ref().map(|_| Will {
@@ -307,7 +359,9 @@ impl Bench {
         let (smallest, is_own) =
             (payload.bytes_min(), !matches!(payload, Payload::Fixed(_) | Payload::Sized(..)));
         let is_own = is_own || flags.file.is_some();
+        let delivers = self.storm()?.is_some_and(StormKind::delivers);
         let stamp = match flags.stamp {
+            StampWord::Auto if delivers => StampForm::Full,
             StampWord::Auto if layout.mode == Mode::Connect => StampForm::Off,
             StampWord::Auto if is_own && is_v5 => StampForm::Property,
             StampWord::Auto if is_own => StampForm::Off,
@@ -318,11 +372,16 @@ impl Bench {
             StampWord::Property => StampForm::Property,
             StampWord::Off => StampForm::Off,
         };
-        if smallest < stamp.bytes() && !matches!(payload, Payload::Template(_)) {
+        let smallest = match &payload {
+            Payload::Template(_) if delivers => payload.bytes_typical(&Context::default()),
+            _ => smallest,
+        };
+        if smallest < stamp.bytes() && (delivers || !matches!(payload, Payload::Template(_))) {
             return Err(BenchError::Payload(format!(
-                "a payload of {smallest} bytes has no room for a stamp of {}; try --size {} or --stamp property",
+                "a payload of {smallest} bytes has no room for a stamp of {}; try --size {}{}",
                 stamp.bytes(),
-                stamp.bytes()
+                stamp.bytes(),
+                if delivers { "" } else { " or --stamp property" }
             )));
         }
         Ok(Message {
@@ -384,6 +443,7 @@ impl Bench {
             properties.push(property).map_err(|error| BenchError::Property(error.to_string()))?;
         }
         let topic = self.will_topic().filter(|_| self.kind == Some(StormWord::Will));
+        let layout = &Layout { is_mesh: layout.is_mesh || self.kind == Some(StormWord::Retain), ..*layout };
         let default = [default_filter(layout, topic.as_ref().unwrap_or(&self.message.topic))];
         let filters = if flags.filter.is_empty() { &default[..] } else { &flags.filter[..] };
         let share = flags.share.as_deref().map(|share| template("--share", share)).transpose()?;

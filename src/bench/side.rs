@@ -1,0 +1,164 @@
+//! A client beside the load, for what has to be so before it begins and after it has ended: one connection, no hurry.
+
+use super::plan::{Address, Member, Plan};
+use crate::net::tls::{TlsClient, TlsError};
+use crate::net::{Client, ClientError, Clock, Endpoint, Target, dial};
+use crate::packet::{Connect, Disconnect, Publish, ReasonCode, Text};
+use crate::session::{Config, Event, Session, SessionError};
+use std::io;
+use thiserror::Error;
+use tokio::runtime::Runtime;
+
+/// Messages that wait for their acknowledgement at once; the session's own window lies below.
+const PENDING_MAX: usize = 500;
+
+/// Why the client beside the load could not do its part.
+#[derive(Debug, Error)]
+pub enum SideError {
+    /// No connection.
+    #[error("connecting beside the load: {0}")]
+    Io(#[from] io::Error),
+    /// The files for TLS.
+    #[error("connecting beside the load: {0}")]
+    Tls(#[from] TlsError),
+    /// The connection was lost.
+    #[error("beside the load: {0}")]
+    Client(#[from] ClientError),
+    /// The session refused a command.
+    #[error("beside the load: {0}")]
+    Session(#[from] SessionError),
+    /// The broker refused us, or what we published.
+    #[error("the broker refused what prepares the load with reason {}", .0.0)]
+    Refused(ReasonCode),
+}
+
+/// The connected client.
+pub struct Side {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Side {
+    /// Connects to the plan's broker with the version, name and password of `like`, under the identifier `id` and with a
+    /// clean session.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    pub fn connect(plan: &Plan, like: Option<Member>, id: &str) -> Result<Self, SideError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let like = like.map_or_else(Connect::default, |member| plan.connect(member));
+        let connect = Connect {
+            version: like.version,
+            user_name: like.user_name,
+            password: like.password,
+            // Nobody answers its pings while it has nothing to do.
+            keep_alive: 0,
+            client_identifier: Text::new(id.to_owned()).unwrap_or(Text::EMPTY),
+            ..Connect::default()
+        };
+        let target = target(plan)?;
+        let client = runtime.block_on(async {
+            let mut client =
+                Client::new(Session::new(Config { connect, ..Config::default() }), Clock::start());
+            client.attach(dial(&target).await?);
+            Ok::<_, SideError>(client)
+        })?;
+        Ok(Self { runtime, client })
+    }
+
+    /// Publishes all of `messages` and waits until the broker has each of them; QoS 0 ones until they are written.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`], with the first message that the broker refuses.
+    pub fn publish(&mut self, messages: impl Iterator<Item = Publish>) -> Result<(), SideError> {
+        let Self { runtime, client } = self;
+        runtime.block_on(async {
+            let mut pending = 0;
+            for message in messages {
+                let now = client.now();
+                client.session().publish(now, message)?;
+                pending += 1;
+                while pending >= PENDING_MAX {
+                    pending -= turn(client).await?;
+                }
+            }
+            while pending > 0 {
+                pending -= turn(client).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends the connection in order.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be told to the broker.
+    pub fn finish(mut self) -> Result<(), SideError> {
+        let now = self.client.now();
+        let client = &mut self.client;
+        client.session().disconnect(now, Disconnect::default());
+        self.runtime.block_on(async {
+            client.flush()?;
+            client.shutdown();
+            Ok(())
+        })
+    }
+}
+
+/// One step; how many messages are done by it.
+async fn turn(client: &mut Client) -> Result<usize, SideError> {
+    client.turn().await?;
+    let mut done = 0;
+    while let Some(event) = client.session().poll_event() {
+        match event {
+            Event::Acknowledged { reason, .. } if reason.is_error() => {
+                return Err(SideError::Refused(reason));
+            }
+            Event::Acknowledged { .. } => done += 1,
+            Event::Refused(connack) => return Err(SideError::Refused(connack.reason)),
+            Event::Disconnected(disconnect) => return Err(SideError::Refused(disconnect.reason)),
+            _ => {}
+        }
+    }
+    Ok(done)
+}
+
+/// Ends the session of a client: connects under its identifier with a clean one.
+///
+/// # Errors
+///
+/// [`SideError`].
+pub fn forget(plan: &Plan, member: Member) -> Result<(), SideError> {
+    let mut side = Side::connect(plan, Some(member), &plan.connect(member).client_identifier)?;
+    let Side { runtime, client } = &mut side;
+    runtime.block_on(async {
+        while !client.session().is_connected() {
+            turn(client).await?;
+        }
+        Ok::<_, SideError>(())
+    })?;
+    side.finish()
+}
+
+/// Where the clients of `plan` connect to, for a client of [`crate::net`].
+///
+/// # Errors
+///
+/// When the files for TLS cannot be used.
+pub(super) fn target(plan: &Plan) -> Result<Target, TlsError> {
+    let transport = &plan.transport;
+    let endpoint = match &transport.address {
+        Address::Tcp(host, port) => Endpoint::Tcp { host: host.clone(), port: *port },
+        Address::Unix(path) => Endpoint::Unix(path.clone()),
+    };
+    let settings = match plan.members().next().and_then(|member| plan.own_tls(member)) {
+        Some(own) => Some(own),
+        None => transport.layers.tls.clone(),
+    };
+    let mut no_pass_phrase = || Err(io::Error::other("the key is encrypted"));
+    let tls = settings.map(|settings| TlsClient::new(&settings, &mut no_pass_phrase)).transpose()?;
+    Ok(Target { tls, websocket: transport.layers.websocket.clone(), ..Target::plain(endpoint) })
+}
