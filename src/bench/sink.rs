@@ -12,11 +12,13 @@ use bytes::Bytes;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -33,11 +35,21 @@ pub struct Faults {
     pub duplicate_every: u64,
     /// Every n-th delivery comes behind the one that follows it.
     pub swap_every: u64,
+    /// At every n-th message that is published the sink stands still, as a stopped process does.
+    pub stall_every: u64,
+    /// For how long.
+    pub stall_for: Duration,
+    /// Every delivery is made this much later.
+    pub delay: Duration,
+    /// Small packets wait until the ones before them are acknowledged (Nagle's algorithm).
+    pub nagle: bool,
 }
 
 /// What a [`Sink`] has seen and done.
 #[derive(Debug, Default)]
 pub struct SinkCounts {
+    /// Sockets accepted.
+    pub accepted: AtomicU64,
     /// CONNECT packets accepted.
     pub connections: AtomicU64,
     /// Filters subscribed to.
@@ -50,14 +62,36 @@ pub struct SinkCounts {
     pub dropped: AtomicU64,
     /// Deliveries made twice on purpose.
     pub duplicated: AtomicU64,
-    /// Deliveries made late on purpose.
+    /// Deliveries made behind the next one on purpose.
     pub swapped: AtomicU64,
+    /// How often it stood still.
+    pub stalled: AtomicU64,
+    /// Sockets whose connection has ended.
+    pub left: AtomicU64,
+}
+
+impl SinkCounts {
+    /// All of them by name, as they stand.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("connections", &self.connections),
+            ("subscriptions", &self.subscriptions),
+            ("published", &self.published),
+            ("delivered", &self.delivered),
+            ("dropped", &self.dropped),
+            ("duplicated", &self.duplicated),
+            ("swapped", &self.swapped),
+            ("stalled", &self.stalled),
+        ]
+        .map(|(name, count)| (name, count.load(Relaxed)))
+    }
 }
 
 /// A sink that serves until this is dropped.
 #[derive(Debug)]
 pub struct Sink {
-    port: u16,
+    address: SocketAddr,
     counts: Arc<SinkCounts>,
     stop: Arc<AtomicBool>,
     waker: Waker,
@@ -71,8 +105,17 @@ impl Sink {
     ///
     /// When no port, poll or thread is to be had.
     pub fn start(faults: Faults) -> io::Result<Self> {
-        let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let port = listener.local_addr()?.port();
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), faults)
+    }
+
+    /// As [`Sink::start`], at this address; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::start`].
+    pub fn start_at(address: SocketAddr, faults: Faults) -> io::Result<Self> {
+        let mut listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -86,20 +129,27 @@ impl Sink {
             faults,
             deliveries: 0,
             held: None,
+            delayed: VecDeque::new(),
+            stop: stop.clone(),
             block: vec![0; 64 << 10],
         };
-        let is_stopping = stop.clone();
         let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || {
             // A poll that fails ends the sink; its clients see their connections end.
-            let _ = server.serve(&is_stopping);
+            let _ = server.serve();
         })?;
-        Ok(Self { port, counts, stop, waker, thread: Some(thread) })
+        Ok(Self { address, counts, stop, waker, thread: Some(thread) })
     }
 
     /// Its TCP port.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.address.port()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What it has counted.
@@ -115,6 +165,7 @@ impl Drop for Sink {
         // A sink that has ended cannot be woken, and need not be.
         let _ = self.waker.wake();
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }
@@ -129,6 +180,15 @@ struct Peer {
     next_identifier: PacketIdentifier,
 }
 
+/// A message on its way to the client with this key.
+#[derive(Debug)]
+struct Delivery {
+    key: usize,
+    qos: Qos,
+    topic: String,
+    payload: Vec<u8>,
+}
+
 #[derive(Debug)]
 struct Server {
     poll: Poll,
@@ -140,15 +200,21 @@ struct Server {
     faults: Faults,
     deliveries: u64,
     /// A delivery that waits for the next one: its client, and the message.
-    held: Option<(usize, Qos, String, Vec<u8>)>,
+    held: Option<Delivery>,
+    /// Deliveries that are made later, and when.
+    delayed: VecDeque<(Instant, Delivery)>,
+    stop: Arc<AtomicBool>,
     block: Vec<u8>,
 }
 
 impl Server {
-    fn serve(&mut self, is_stopping: &AtomicBool) -> io::Result<()> {
+    fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        while !is_stopping.load(Relaxed) {
-            match self.poll.poll(&mut events, None) {
+        while !self.stop.load(Relaxed) {
+            let next = self.delayed.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+            // Rounded up: the poll counts in milliseconds, and one too early would only come to nothing.
+            let timeout = next.map(|wait| wait.max(Duration::from_micros(1)));
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
@@ -159,6 +225,7 @@ impl Server {
                     Token(key) => self.turn(key),
                 }
             }
+            self.send_delayed();
             // What was delivered to others goes out once a turn.
             let waiting: Vec<usize> =
                 self.peers.iter().filter(|(_, peer)| !peer.out.is_empty()).map(|(key, _)| key).collect();
@@ -172,9 +239,10 @@ impl Server {
             let entry = self.peers.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
             // Without these the connection is of no use, and closing it says so.
-            let is_set = socket.set_nodelay(true).is_ok()
+            let is_set = socket.set_nodelay(!self.faults.nagle).is_ok()
                 && self.poll.registry().register(&mut socket, Token(entry.key()), interest).is_ok();
             if is_set {
+                self.counts.accepted.fetch_add(1, Relaxed);
                 entry.insert(Peer {
                     socket,
                     splitter: Splitter::default(),
@@ -220,7 +288,9 @@ impl Server {
         if self.peers.contains(key) {
             self.peers.remove(key);
             self.subscriptions.retain(|(_, _, client)| *client != key);
-            self.held.take_if(|(client, ..)| *client == key);
+            self.held.take_if(|held| held.key == key);
+            self.delayed.retain(|(_, delivery)| delivery.key != key);
+            self.counts.left.fetch_add(1, Relaxed);
         }
     }
 
@@ -244,7 +314,11 @@ impl Server {
         match header.packet_type {
             PacketType::Publish => {
                 let publish = PublishRef::decode(header, body, version, Sender::Client)?;
-                self.counts.published.fetch_add(1, Relaxed);
+                let number = self.counts.published.fetch_add(1, Relaxed) + 1;
+                if is_nth(number, self.faults.stall_every) {
+                    self.stand_still();
+                }
+                let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
                 if let Some(identifier) = publish.packet_identifier {
                     let exactly_once = publish.qos == Qos::ExactlyOnce;
                     let kind = if exactly_once { PacketType::Pubrec } else { PacketType::Puback };
@@ -306,28 +380,47 @@ impl Server {
         for (qos, key) in matching {
             self.deliveries += 1;
             let number = self.deliveries;
-            let is_due = |every: u64| every > 0 && number.is_multiple_of(every);
-            if is_due(self.faults.drop_every) {
+            if is_nth(number, self.faults.drop_every) {
                 self.counts.dropped.fetch_add(1, Relaxed);
                 continue;
             }
-            if is_due(self.faults.swap_every) && self.held.is_none() {
-                self.held = Some((key, qos, publish.topic.to_owned(), publish.payload.to_vec()));
+            let delivery =
+                || Delivery { key, qos, topic: publish.topic.to_owned(), payload: publish.payload.to_vec() };
+            if is_nth(number, self.faults.swap_every) && self.held.is_none() {
+                self.held = Some(delivery());
                 continue;
             }
             self.send(key, qos, publish.topic, publish.payload);
-            if is_due(self.faults.duplicate_every) {
+            if is_nth(number, self.faults.duplicate_every) {
                 self.counts.duplicated.fetch_add(1, Relaxed);
                 self.send(key, qos, publish.topic, publish.payload);
             }
-            if let Some((_, qos, topic, payload)) = self.held.take_if(|(held, ..)| *held == key) {
+            if let Some(held) = self.held.take_if(|held| held.key == key) {
                 self.counts.swapped.fetch_add(1, Relaxed);
-                self.send(key, qos, &topic, &payload);
+                self.send(key, qos.min(held.qos), &held.topic, &held.payload);
             }
         }
     }
 
+    /// Delivers now, or later if that is asked for.
     fn send(&mut self, key: usize, qos: Qos, topic: &str, payload: &[u8]) {
+        if self.faults.delay.is_zero() {
+            self.send_now(key, qos, topic, payload);
+        } else {
+            let delivery = Delivery { key, qos, topic: topic.to_owned(), payload: payload.to_vec() };
+            self.delayed.push_back((Instant::now() + self.faults.delay, delivery));
+        }
+    }
+
+    fn send_delayed(&mut self) {
+        let now = Instant::now();
+        while self.delayed.front().is_some_and(|(due, _)| *due <= now) {
+            let Some((_, delivery)) = self.delayed.pop_front() else { return };
+            self.send_now(delivery.key, delivery.qos, &delivery.topic, &delivery.payload);
+        }
+    }
+
+    fn send_now(&mut self, key: usize, qos: Qos, topic: &str, payload: &[u8]) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let identifier = peer.next_identifier;
         let publish = PublishRef {
@@ -346,6 +439,23 @@ impl Server {
             self.counts.delivered.fetch_add(1, Relaxed);
         }
     }
+
+    /// Does nothing at all for a while, not even accept connections.
+    fn stand_still(&self) {
+        self.counts.stalled.fetch_add(1, Relaxed);
+        let end = Instant::now() + self.faults.stall_for;
+        while !self.stop.load(Relaxed) {
+            let Some(rest) = end.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else {
+                return;
+            };
+            thread::park_timeout(rest);
+        }
+    }
+}
+
+/// Whether `number` is one of every so many; none is for 0.
+const fn is_nth(number: u64, every: u64) -> bool {
+    every > 0 && number.is_multiple_of(every)
 }
 
 const FIRST: PacketIdentifier = match PacketIdentifier::new(1) {

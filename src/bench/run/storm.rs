@@ -41,6 +41,8 @@ impl StormWatch {
 /// Adds a storm to the result of its run.
 pub(super) fn tell(result: &mut RunResult, mut storm: Storm, kind: StormKind) {
     "storm".clone_into(&mut result.run.mode);
+    // Everything at once is no rate.
+    result.rates.asked = None;
     let counts = &mut result.counts;
     let (unit, count) = match kind {
         StormKind::Reconnect => ("connections", storm.served),

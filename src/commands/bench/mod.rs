@@ -1,6 +1,7 @@
 //! `bench`: loads a broker and measures it.
 
 mod progress;
+mod sink;
 
 use super::{bench_result, complain};
 use crate::bench::embedded::Embedded;
@@ -16,6 +17,7 @@ use crate::bench::sys_check::SysCheck;
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::flags::{self, bench::ModeWord};
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use progress::Progress;
 use std::ffi::OsString;
@@ -36,6 +38,9 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
     if let Some(status) = bench_result::run(&argv) {
         return status;
+    }
+    if argv.get(1).is_some_and(|word| word == "sink") {
+        return serve_sink(&argv[1..]).into();
     }
     let (flags, config) = match flags::Bench::read(argv) {
         Ok(read) => read,
@@ -65,6 +70,20 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             complain(&format!("Error: {error:#}\n"));
             EXIT_FAILURE.into()
         }
+    }
+}
+
+/// Runs `bench sink`; the status to end with.
+fn serve_sink(argv: &[OsString]) -> u8 {
+    match flags::bench::BenchSink::try_parse_from(argv) {
+        Err(error) => report_usage(&error),
+        Ok(flags) => match sink::run(&flags) {
+            Ok(()) => EXIT_OK,
+            Err(error) => {
+                complain(&format!("Error: {error:#}\n"));
+                EXIT_FAILURE
+            }
+        },
     }
 }
 

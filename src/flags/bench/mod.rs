@@ -6,9 +6,11 @@ mod layout;
 pub mod plan;
 #[cfg(test)]
 mod preflight_tests;
+mod sink;
 mod value;
 
 pub use error::BenchError;
+pub use sink::BenchSink;
 pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
 use super::bench_result::{Gates, ResultFiles};
@@ -55,6 +57,14 @@ pub enum StormWord {
     Resume,
 }
 
+/// What else the program does, each with a help of its own.
+const AFTER_HELP: &str = "\
+Also, each with its own --help:
+  culex-bench merge FILE...     add the segments of one run
+  culex-bench report FILE...    show results again, in other forms
+  culex-bench compare OLD NEW   tell how two runs differ
+  culex-bench sink              a broker that only answers and counts, with faults on purpose";
+
 /// Load any MQTT broker and measure it
 ///
 /// Without a single option: 10 publishers to 10 subscribers, 1,000 messages a second in total, for 10 seconds.
@@ -63,7 +73,8 @@ pub enum StormWord {
     name = "culex-bench",
     args_override_self = true,
     disable_help_flag = true,
-    disable_version_flag = true
+    disable_version_flag = true,
+    after_help = AFTER_HELP
 )]
 pub struct Bench {
     /// What to do
