@@ -24,7 +24,7 @@ complete -c culex-sub -l jq -d 'Print what this filter in jq\'s language gives f
 complete -c culex-sub -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex-sub -s h -l host -d 'Host of the broker' -r
 complete -c culex-sub -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex-sub -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
+complete -c culex-sub -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
 complete -c culex-sub -l unix -d 'Connect through this unix socket' -r
 complete -c culex-sub -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex-sub -s A -d 'Local address to connect from' -r

@@ -45,7 +45,7 @@ complete -c culex -n "__fish_culex_using_subcommand pub" -l repeat-delay -d 'Sec
 complete -c culex -n "__fish_culex_using_subcommand pub" -l retry -d 'Without a connection keep trying to connect for this long (90s, 5m), also when one is lost, and send again what was not acknowledged' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
+complete -c culex -n "__fish_culex_using_subcommand pub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l unix -d 'Connect through this unix socket' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand pub" -s A -d 'Local address to connect from' -r
@@ -131,7 +131,7 @@ complete -c culex -n "__fish_culex_using_subcommand sub" -l jq -d 'Print what th
 complete -c culex -n "__fish_culex_using_subcommand sub" -l random-filter -d 'Print this share of the messages, chosen at random' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand sub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
+complete -c culex -n "__fish_culex_using_subcommand sub" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l unix -d 'Connect through this unix socket' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand sub" -s A -d 'Local address to connect from' -r
@@ -217,7 +217,7 @@ always\t'Always'
 never\t'Never'"
 complete -c culex -n "__fish_culex_using_subcommand rr" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
-complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss' -r
+complete -c culex -n "__fish_culex_using_subcommand rr" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l unix -d 'Connect through this unix socket' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
 complete -c culex -n "__fish_culex_using_subcommand rr" -s A -d 'Local address to connect from' -r

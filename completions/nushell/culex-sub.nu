@@ -56,7 +56,7 @@ module completions {
     --watch(-w)               # Show the latest message of each topic at its own line
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
-    --url(-L): string         # Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss
+    --url(-L): string         # Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t's
     --unix: string            # Connect through this unix socket
     --ws                      # Use WebSocket
     --proxy: string           # Connect through a SOCKS5 proxy: socks5h://user:password@host:port

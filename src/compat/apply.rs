@@ -195,7 +195,9 @@ fn subscription_value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result
         }
         // Nothing to wait for is a mistake to the reference; in our own manner it makes the session.
         "count" if walker.face == Face::Friendly && value == b"0" => subscription.count = Some(0),
-        "count" => subscription.count = Some(positive(value).map_err(Fault::Count)?),
+        "count" => {
+            subscription.count = Some(positive(value).map_err(|number| Fault::Count(number.to_string()))?)
+        }
         "timeout" => subscription.timeout = Some(positive(value).map_err(Fault::Timeout)?),
         "format" => output.format = Some(format(value)?),
         "random_filter" => {
@@ -215,8 +217,7 @@ fn subscription_value(walker: &mut Walker<'_>, id: &str, value: &[u8]) -> Result
 /// `-L` sets host, port, transport, credentials and topic when it is seen.
 fn url(walker: &mut Walker<'_>, value: &[u8]) -> Result<(), Fault> {
     let url = Url::parse(value)?;
-    authority(&mut walker.draft, &url);
-    match (url.topic, walker.face) {
+    match (authority(&mut walker.draft, &url, walker.face), walker.face) {
         (Some(topic), _) => url_topic(walker, topic),
         (None, Face::Strict) => Err(Fault::UrlTopicMissing),
         (None, Face::Friendly) => {
@@ -226,8 +227,11 @@ fn url(walker: &mut Walker<'_>, value: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// What a URL says about the broker.
-pub(crate) fn authority(draft: &mut Draft, url: &Url<'_>) {
+/// What a URL says about the broker; returns its topic.
+///
+/// To the reference the path is the topic of every URL. In our own manner that of a WebSocket's is where it is opened, as
+/// it is to everything else that takes such URLs.
+pub(crate) fn authority<'a>(draft: &mut Draft, url: &Url<'a>, face: Face) -> Option<&'a [u8]> {
     draft.connection.host = Some(shown(url.host));
     draft.connection.port = Some(url.port);
     draft.connection.websocket |= url.websocket;
@@ -238,6 +242,11 @@ pub(crate) fn authority(draft: &mut Draft, url: &Url<'_>) {
     if let Some(password) = url.password {
         draft.connection.password = Some(Bytes::copy_from_slice(password));
     }
+    if url.websocket && face == Face::Friendly {
+        draft.connection.websocket_path = url.topic.map(|path| format!("/{}", shown(path)));
+        return None;
+    }
+    url.topic
 }
 
 /// The topic of a URL: `pub` publishes to it, `sub` adds it to its filters.

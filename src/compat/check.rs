@@ -31,11 +31,11 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
         return Err(Fault::RetainedOnlyWithoutRetained);
     }
-    if tool == Tool::Subscribe { check_retained(draft) } else { Ok(()) }
+    if tool == Tool::Subscribe { check_output(draft).and_then(|()| check_retained(draft)) } else { Ok(()) }
 }
 
-/// `--retained` and what goes with it.
-fn check_retained(draft: &Draft) -> Result<(), Fault> {
+/// `--exec` and `--jq` each decide alone what is printed.
+fn check_output(draft: &Draft) -> Result<(), Fault> {
     let subscription = &draft.subscription;
     if let Some((_, other)) = [
         (draft.output.json, "--json"),
@@ -60,6 +60,12 @@ fn check_retained(draft: &Draft) -> Result<(), Fault> {
     {
         return Err(Fault::Together("--jq", other));
     }
+    Ok(())
+}
+
+/// `--retained` and what goes with it, and `--exec-jobs`.
+fn check_retained(draft: &Draft) -> Result<(), Fault> {
+    let subscription = &draft.subscription;
     let needs = [
         (subscription.exec_jobs.is_some(), subscription.exec.is_some(), "--exec-jobs", "--exec"),
         (subscription.purge, subscription.retained, "--purge", "--retained"),

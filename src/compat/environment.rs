@@ -18,8 +18,8 @@ pub(crate) fn apply(walker: &mut Walker<'_>) -> Result<Option<Vec<u8>>, Stop> {
     let mut topic = None;
     if let Some(text) = variable("MQTT_URL") {
         let url = Url::parse(&text)?;
-        apply::authority(&mut walker.draft, &url);
-        topic = url.topic.filter(|topic| !topic.is_empty()).map(<[u8]>::to_vec);
+        let named = apply::authority(&mut walker.draft, &url, walker.face);
+        topic = named.filter(|topic| !topic.is_empty()).map(<[u8]>::to_vec);
     }
     // An exported MQTT_URL usually says the same as these; the port of a unix socket is left alone.
     for (name, id) in [("MQTT_HOST", "host"), ("MQTT_USERNAME", "username"), ("MQTT_CAFILE", "cafile")] {

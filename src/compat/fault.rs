@@ -16,7 +16,7 @@ pub enum Fault {
     #[error("Error: Duplicate -o argument given.")]
     DuplicateOptionsFile,
     #[error("Error: Invalid message count \"{0}\".")]
-    Count(i32),
+    Count(String),
     #[error("Error: Invalid timeout \"{0}\".")]
     Timeout(i32),
     #[error("Error: Only one type of message can be sent at once.")]

@@ -42,8 +42,8 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         // Compiled by `sub`, so that the other programs need not hold the language.
         "until" => subscription.until = Some(shown(value)),
         "jq" => draft.output.jq = Some(shown(value)),
-        "replies" => draft.request.replies = Some(count("-C", value)?),
-        "requests" => draft.request.requests = Some(count("--repeat", value)?),
+        "replies" => draft.request.replies = Some(count("-C", value, Fault::Count(shown(value)))?),
+        "requests" => draft.request.requests = Some(count("--repeat", value, Fault::Repeat)?),
         "color" => draft.output.color = color(value)?,
         "exec" => subscription.exec = Some(command("--exec", value)?),
         "exec_jobs" => subscription.exec_jobs = Some(jobs(value)?),
@@ -84,11 +84,12 @@ fn command(flag: &'static str, value: &[u8]) -> Result<String, Fault> {
     }
 }
 
-/// How many, from 1 to ten million.
-fn count(flag: &'static str, value: &[u8]) -> Result<u32, Fault> {
-    match number(flag, value)? {
-        count @ 1..=10_000_000 => Ok(count),
-        _ => Err(Fault::Value(flag, shown(value), "1 to 10000000 are meant".to_owned())),
+/// How many, from 1 to ten million; `fault` is what the reference says of a number that is none.
+fn count(flag: &'static str, value: &[u8], fault: Fault) -> Result<u32, Fault> {
+    match shown(value).parse() {
+        Ok(count @ 1..=10_000_000) => Ok(count),
+        Ok(10_000_001..) => Err(Fault::Value(flag, shown(value), "1 to 10000000 are meant".to_owned())),
+        Ok(0) | Err(_) => Err(fault),
     }
 }
 

@@ -90,3 +90,18 @@ fn a_misspelt_option_is_answered_with_the_one_meant() {
         ending.stderr.starts_with("Error: Unknown option '--prot'.\nA similar option exists: '--port'.\n")
     );
 }
+
+#[test]
+fn the_path_of_a_websocket_url_is_the_topic_to_the_reference_alone() {
+    let words = "-L wss://u:p@h:9/x/y?z -t a";
+    let draft = read_words(Tool::Subscribe, words).unwrap().draft;
+    assert_eq!(draft.connection.websocket_path, None);
+    assert_eq!(draft.subscription.topics, ["x/y?z", "a"]);
+    let draft = read_friendly(Tool::Subscribe, words).unwrap().draft;
+    assert_eq!(draft.connection.websocket_path.as_deref(), Some("/x/y?z"));
+    assert_eq!(draft.subscription.topics, ["a"]);
+    // Without one the usual path is asked for.
+    let draft = read_friendly(Tool::Subscribe, "-L ws://h -t a").unwrap().draft;
+    assert_eq!(draft.connection.websocket_path, None);
+    assert!(draft.connection.websocket);
+}

@@ -16,7 +16,8 @@ pub struct Connection {
     /// Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
     #[arg(short, long, value_name = "port")]
     pub port: Option<i32>,
-    /// Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts, ws, wss
+    /// Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or
+    /// wss, the path is where the WebSocket is opened, and the topic is -t's
     #[arg(short = 'L', long, value_name = "url", value_parser = value::elsewhere)]
     pub url: Option<Elsewhere>,
     /// Connect through this unix socket
@@ -79,6 +80,9 @@ pub struct Connection {
     /// The properties given with `--property`, by packet.
     #[arg(skip)]
     pub properties: PropertyLists,
+    /// Where a WebSocket is opened, if its `--url` says so.
+    #[arg(skip)]
+    pub websocket_path: Option<String>,
     /// A `--url` had no topic, so it must come from elsewhere.
     #[arg(skip)]
     pub url_without_topic: bool,

@@ -20,7 +20,7 @@ const RECEIVE_MAXIMUM: u32 = 20;
 /// connection then.
 const RECEIVE_EXCESS_MAX: u16 = u16::MAX;
 
-/// What a WebSocket is opened at, as mosquitto's clients do.
+/// What a WebSocket is opened at unless its URL says otherwise, as mosquitto's clients do.
 const WEBSOCKET_PATH: &str = "/mqtt";
 
 /// Why a plan cannot be made of options that are each well-formed.
@@ -548,7 +548,9 @@ fn target(draft: &Draft) -> Result<Target, PlanError> {
         #[cfg(feature = "srv")]
         srv: connection.srv.then(crate::net::srv::NameServers::default),
         proxy: connection.socks_proxy.clone(),
-        websocket: connection.websocket.then(|| WEBSOCKET_PATH.to_owned()),
+        websocket: connection
+            .websocket
+            .then(|| connection.websocket_path.clone().unwrap_or_else(|| WEBSOCKET_PATH.to_owned())),
         // Port 0 says that the host is a path.
         ..Target::plain(if port == 0 { Endpoint::Unix(host.into()) } else { Endpoint::Tcp { host, port } })
     })
