@@ -131,7 +131,34 @@ fn compare_files(flags: &BenchCompare) -> Result<u8, Ending> {
 ///
 /// When a file cannot be read or written.
 pub fn deliver(results: &mut [RunResult], output: &ResultFiles, gates: &Gates) -> anyhow::Result<u8> {
+    conclude(results, output, gates, false)
+}
+
+/// As [`deliver`], without summaries when `is_silent`.
+///
+/// # Errors
+///
+/// As [`deliver`].
+pub fn conclude(
+    results: &mut [RunResult],
+    output: &ResultFiles,
+    gates: &Gates,
+    is_silent: bool,
+) -> anyhow::Result<u8> {
     check_baseline(results, gates)?;
+    if !is_silent {
+        print_all(results, output)?;
+    }
+    write_files(results, output)?;
+    Ok(worst_status(results))
+}
+
+/// Prints the summaries of `results`, unless JSON takes the standard output.
+///
+/// # Errors
+///
+/// When it cannot be written to.
+fn print_all(results: &[RunResult], output: &ResultFiles) -> anyhow::Result<()> {
     let is_json_alone = output.json.as_deref() == Some(Path::new("-"));
     if !is_json_alone {
         let color = !output.no_color && std::env::var_os("NO_COLOR").is_none() && io::stdout().is_terminal();
@@ -141,6 +168,15 @@ pub fn deliver(results: &mut [RunResult], output: &ResultFiles, gates: &Gates) -
             print(format!("\n{}", compare::spread(results)).as_bytes())?;
         }
     }
+    Ok(())
+}
+
+/// Writes the files that `output` names, each with all of `results`.
+///
+/// # Errors
+///
+/// When one cannot be written.
+pub fn write_files(results: &[RunResult], output: &ResultFiles) -> anyhow::Result<()> {
     if let Some(path) = &output.json {
         write_to(path, |mut out| results.iter().try_for_each(|result| file::write_json(result, &mut out)))?;
     }
@@ -156,9 +192,15 @@ pub fn deliver(results: &mut [RunResult], output: &ResultFiles, gates: &Gates) -
     if let Some(path) = &output.html {
         write_to(path, |out| html::write(results, out))?;
     }
+    Ok(())
+}
+
+/// The exit status of several results: interrupted if one was, else the highest.
+#[must_use]
+pub fn worst_status(results: &[RunResult]) -> u8 {
     let status = |result: &RunResult| result.verdict.exit_code;
     let interrupted = results.iter().map(status).find(|status| *status == EXIT_INTERRUPTED);
-    Ok(interrupted.or_else(|| results.iter().map(status).max()).unwrap_or(EXIT_OK))
+    interrupted.or_else(|| results.iter().map(status).max()).unwrap_or(EXIT_OK)
 }
 
 /// Adds what `--fail-regress` says to the gates of the last result, which then stands for all of them.

@@ -1,5 +1,6 @@
 //! `bench`: loads a broker and measures it.
 
+mod file;
 mod progress;
 mod sink;
 
@@ -39,8 +40,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(status) = bench_result::run(&argv) {
         return status;
     }
-    if argv.get(1).is_some_and(|word| word == "sink") {
-        return serve_sink(&argv[1..]).into();
+    match argv.get(1).and_then(|word| word.to_str()) {
+        Some("sink") => return subcommand(&argv[1..], sink::run).into(),
+        Some("file") => return subcommand(&argv[1..], file::run).into(),
+        _ => {}
     }
     let (flags, config) = match flags::Bench::read(argv) {
         Ok(read) => read,
@@ -64,7 +67,9 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return EXIT_USAGE.into();
         }
     };
-    match measure(plan, &flags, config, &conditions) {
+    let delivered = measure(plan, &flags, config, &conditions)
+        .and_then(|mut results| bench_result::deliver(&mut results, &flags.output, &flags.gates));
+    match delivered {
         Ok(status) => status.into(),
         Err(error) => {
             complain(&format!("Error: {error:#}\n"));
@@ -73,17 +78,35 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Runs `bench sink`; the status to end with.
-fn serve_sink(argv: &[OsString]) -> u8 {
-    match flags::bench::BenchSink::try_parse_from(argv) {
-        Err(error) => report_usage(&error),
-        Ok(flags) => match sink::run(&flags) {
-            Ok(()) => EXIT_OK,
-            Err(error) => {
-                complain(&format!("Error: {error:#}\n"));
-                EXIT_FAILURE
-            }
-        },
+/// Runs a subcommand that has flags of its own; the status to end with.
+fn subcommand<F: Parser>(argv: &[OsString], run: fn(&F) -> Result<u8, Ending>) -> u8 {
+    let flags = match F::try_parse_from(argv) {
+        Ok(flags) => flags,
+        Err(error) => return report_usage(&error),
+    };
+    match run(&flags) {
+        Ok(status) => status,
+        Err(Ending::Usage(text)) => {
+            complain(&format!("Error: {text}\n"));
+            EXIT_USAGE
+        }
+        Err(Ending::Failure(error)) => {
+            complain(&format!("Error: {error:#}\n"));
+            EXIT_FAILURE
+        }
+    }
+}
+
+/// Why a subcommand ends without having done anything.
+enum Ending {
+    /// What it was told makes no sense.
+    Usage(String),
+    Failure(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Ending {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failure(error)
     }
 }
 
@@ -92,7 +115,7 @@ fn measure(
     flags: &flags::Bench,
     config: serde_json::Value,
     conditions: &[Condition],
-) -> anyhow::Result<u8> {
+) -> anyhow::Result<Vec<RunResult>> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
     let found = preflight::check(&plan, is_embedded, limits);
@@ -115,12 +138,12 @@ fn measure(
         signal_hook::flag::register(signal, flag.clone())?;
     }
     let attempt = Attempt { flags, config, title, stop: Stop::of(flag) };
-    let mut results = match &flags.condition {
+    let results = match &flags.condition {
         Some(condition) => vec![find(&attempt, &plan, condition)?],
         None => attempt.repeat(&plan, conditions)?,
     };
     drop((broker, sink));
-    bench_result::deliver(&mut results, &flags.output, &flags.gates)
+    Ok(results)
 }
 
 /// What all runs of one command have in common.

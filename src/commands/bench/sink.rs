@@ -1,5 +1,7 @@
 //! `bench sink`: serves until it is told to end, then tells what it counted.
 
+use super::Ending;
+use crate::bench::result::EXIT_OK;
 use crate::bench::sink::Sink;
 use crate::commands::say;
 use crate::flags::bench::BenchSink;
@@ -12,7 +14,12 @@ use std::time::Duration;
 /// How often it looks whether to end.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(super) fn run(flags: &BenchSink) -> anyhow::Result<()> {
+pub(super) fn run(flags: &BenchSink) -> Result<u8, Ending> {
+    serve(flags)?;
+    Ok(EXIT_OK)
+}
+
+fn serve(flags: &BenchSink) -> anyhow::Result<()> {
     let sink = Sink::start_at(flags.listen, flags.faults())
         .with_context(|| format!("listening at {}", flags.listen))?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -41,14 +41,14 @@ const HIDDEN: &str = "(hidden)";
 /// what may be repeated as a list, and secrets without their values.
 #[must_use]
 pub(super) fn config(command: &Command, matches: &ArgMatches) -> Value {
-    let arguments = command.get_arguments().filter(|argument| !BESIDE.contains(&name(argument)));
+    let arguments = command.get_arguments().filter(|argument| !BESIDE.contains(&long_name(argument)));
     let options =
-        arguments.filter_map(|argument| Some((name(argument).to_owned(), value(argument, matches)?)));
+        arguments.filter_map(|argument| Some((long_name(argument).to_owned(), value(argument, matches)?)));
     Value::Object(options.collect::<Map<_, _>>())
 }
 
 /// The long name of an option, the name of a word.
-fn name(argument: &Arg) -> &str {
+pub(super) fn long_name(argument: &Arg) -> &str {
     let named = argument.get_long();
     named.unwrap_or_else(|| {
         if argument.is_positional() { argument.get_id().as_str() } else { short_name(argument) }
@@ -69,7 +69,7 @@ fn value(argument: &Arg, matches: &ArgMatches) -> Option<Value> {
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         return (source != ValueSource::DefaultValue).then_some(Value::Bool(true));
     }
-    if name(argument) == SECRET {
+    if long_name(argument) == SECRET {
         return Some(HIDDEN.into());
     }
     let occurrences = matches.get_raw_occurrences(id)?;

@@ -6,10 +6,12 @@ mod layout;
 pub mod plan;
 #[cfg(test)]
 mod preflight_tests;
+mod scenario;
 mod sink;
 mod value;
 
 pub use error::BenchError;
+pub use scenario::{BenchFile, Scenario, ScenarioError, ScenarioRun};
 pub use sink::BenchSink;
 pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
 
@@ -63,6 +65,7 @@ Also, each with its own --help:
   culex-bench merge FILE...     add the segments of one run
   culex-bench report FILE...    show results again, in other forms
   culex-bench compare OLD NEW   tell how two runs differ
+  culex-bench file FILE.toml    run what a scenario file says
   culex-bench sink              a broker that only answers and counts, with faults on purpose";
 
 /// Load any MQTT broker and measure it
