@@ -313,3 +313,85 @@ fn storm_that_is_not_over_in_time_fails_and_tells_how_far_it_came() {
     assert_eq!(result.verdict.exit_code, culex::bench::result::EXIT_GATE);
     assert!(result.verdict.reasons[0].contains("0 of 2 were served"), "{:?}", result.verdict.reasons);
 }
+
+#[test]
+fn slow_consumers_read_late_while_the_load_lasts_and_lose_nothing() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    for qos in 0..3 {
+        let words = format!("-q {qos} -c 2 --rate 1k -W 1s --warmup 0 --slow-consumer 20/s:1");
+        let result = bench(&words, &sink);
+        assert_eq!((result.counts.received, result.counts.lost), (1000, 0), "{words}");
+        let latency = &result.latency_us.e2e;
+        // Of its 500 messages one waits at least from the middle of the load to its end; the other one's do not.
+        assert!(latency.percentile(90.0) > 300_000, "{words}: {}", latency.percentile(90.0));
+        assert!(latency.min() < 300_000, "{words}");
+    }
+}
+
+#[test]
+fn subscribers_take_their_subscriptions_back_when_asked_to() {
+    let sink = Sink::start(Faults::default()).unwrap();
+    bench("-c 3 --filter a/%i --filter b/%i -L 3 -W 60 --drain 0 --unsubscribe", &sink);
+    assert_eq!((count(&sink.counts().subscriptions), count(&sink.counts().unsubscribed)), (6, 6));
+    bench("-c 3 -L 3 -W 60 -D unsubscribe user-property a b -D disconnect user-property c d", &sink);
+    assert_eq!(count(&sink.counts().unsubscribed), 9);
+    bench("-c 3 -L 3 -W 60", &sink);
+    assert_eq!(count(&sink.counts().unsubscribed), 9);
+}
+
+#[test]
+fn gate_opens_with_a_message_that_comes_or_is_there() {
+    use culex::bench::result::Phase;
+    use culex::bench::side::Side;
+    use culex::packet::{Publish, Qos, Text};
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    let argv = ["culex-bench", "-c", "2", "-L", "50", "-W", "60", "--gate", "go/+", "-V", "311"];
+    let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+    let release = |plan: &culex::bench::plan::Plan| {
+        let mut side = Side::connect(plan, None, "release").unwrap();
+        let topic = Text::new("go/now").unwrap();
+        let go = Publish { topic, retain: true, qos: Qos::AtLeastOnce, ..Publish::default() };
+        side.publish(std::iter::once(Publish { payload: b"go"[..].into(), ..go })).unwrap();
+        side.finish().unwrap();
+    };
+    let (mut looks, mut is_released) = (0, false);
+    let other = plan.clone();
+    let result = run(plan.clone(), &Stop::default(), &mut |live| {
+        looks += i32::from(live.phase == Phase::Connect && live.ready == 4 && live.sent == 0);
+        if looks == 10 && !is_released {
+            release(&other);
+            is_released = true;
+        }
+        assert!(is_released || live.sent == 0, "the load began before its gate opened");
+    });
+    let mut result = result.unwrap();
+    result.conclude(&[]);
+    assert_eq!((result.counts.received, is_released), (50, true));
+    let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    result.conclude(&[]);
+    assert_eq!(result.counts.received, 50, "what is retained opens it at once");
+}
+
+#[test]
+fn each_client_resumes_its_own_tls_session_or_none() {
+    use culex::net::server::{ListenAddress, ListenPlan};
+    let folder = std::env::temp_dir().join(format!("culex-bench-resume-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = culex::net::tls::Ephemeral::new(&[]).unwrap();
+    let authority = folder.join("authority.pem");
+    std::fs::write(&authority, &made.ca_pem).unwrap();
+    let tls = culex::net::tls::TlsServerSettings::new(made.server);
+    let plans = [ListenPlan { tls: Some(tls), ..ListenPlan::plain(ListenAddress::Loopback { port: 0 }) }];
+    let broker = culex::bench::embedded::Embedded::start_with(&plans).unwrap();
+    for (words, resumed) in [("", 0), ("--tls-resume", 6)] {
+        let words = format!("storm --kind reconnect -c 6 -W 60 --cafile {} {words}", authority.display());
+        let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+        let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+        plan.transport.address = Address::Tcp("localhost".to_owned(), broker.port());
+        let result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+        assert_eq!((result.counts.connect_ok, result.latency_us.tls.count()), (12, 12), "{words}");
+        assert_eq!(result.counts.tls_resumed, resumed, "{words}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

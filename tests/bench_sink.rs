@@ -112,3 +112,29 @@ fn sink_says_what_it_does_not_understand() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--stall-for"));
 }
+
+#[test]
+fn counts_are_served_to_prometheus_while_the_load_runs() {
+    use std::io::Write;
+    let mut child = Command::new(BENCH)
+        .args(["conn", "--embedded", "-c", "3", "-W", "60", "--prometheus", ":0", "--progress", "none"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let found = lines.into_iter().find_map(|line| Some(line.split_once("metrics at http://")?.1.to_owned()));
+    let address = found.unwrap().trim_end_matches("/metrics").to_owned();
+    let page = || {
+        let mut socket = std::net::TcpStream::connect(&address).unwrap();
+        socket.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut page = String::new();
+        socket.read_to_string(&mut page).unwrap();
+        page
+    };
+    // Each look is a request; the three connections show as soon as they are there.
+    let connected = (0..100_000).map(|_| page()).find(|page| page.contains("culex_bench_connections 3"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(connected.is_some_and(|page| page.starts_with("HTTP/1.1 200")));
+}

@@ -332,7 +332,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -s A -l bind -d 'Sour
 complete -c culex -n "__fish_culex_using_subcommand bench" -l sndbuf -d 'Size of each socket\'s send buffer' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l rcvbuf -d 'Size of each socket\'s receive buffer' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l connect-timeout -d 'How long one connection may take to CONNACK' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -l reconnect -d 'Make a lost connection again after this pause; else it stays away' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l reconnect -d 'Make a lost connection again after this pause, or as 1s..30s after pauses that grow from one to the other, each shortened by up to half by chance; else it stays away' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l cafile -d 'File with trusted CA certificates; the system\'s are trusted by default' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l capath -d 'Directory with trusted CA certificates' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l cert -d 'File with each client\'s certificate; a template: certs/%i.pem' -r
@@ -354,7 +354,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l will-payload -d 'P
 complete -c culex -n "__fish_culex_using_subcommand bench" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
 1\t''
 2\t''"
-complete -c culex -n "__fish_culex_using_subcommand bench" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s D -l property -d 'Add a property to a packet (MQTT 5): packet (connect, will, publish, subscribe, unsubscribe, disconnect), property, value; user-property takes a name and a value' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l groups -d 'Put clients into this many groups, the number of which is %g' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l start-index -d 'Index of the first client' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s c -l clients -d 'Publishers (in sub: subscribers, in conn: connections, in rr: requesters)' -r
@@ -395,11 +395,14 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l sub-qos -d 'Qualit
 2\t''"
 complete -c culex -n "__fish_culex_using_subcommand bench" -l sub-id -d 'Give each subscription this Subscription Identifier (MQTT 5)' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l share -d 'Subscribe as members of this shared subscription; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l slow-consumer -d 'Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-out -d 'One publisher whose messages go to this many subscribers' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-in -d 'All publishers\' messages go to this many subscribers' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l threads -d 'Event loops, each a thread; as many as there are processors by default' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l segment -d 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l start-at -d 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l gate -d 'Begin the load when a message comes on this topic, or is retained there: one message starts all segments' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l prometheus -d 'Serve what is counted for Prometheus while it runs, on this port or address' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
@@ -420,11 +423,13 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l no-nodelay -d 'Let
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-quickack -d 'Let the kernel delay acknowledgements, as ordinary clients do'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l tls -d 'Speak TLS; so do the other options of this group'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l tls-resume -d 'Let each client resume its TLS session when it connects again; else every handshake is a full one'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-clean -d 'Keep sessions (Clean Start 0)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l will-retain -d 'Let the broker retain the will'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l steady -d 'Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds'
 complete -c culex -n "__fish_culex_using_subcommand bench" -s r -l retain -d 'Let the broker retain the messages'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l unsubscribe -d 'Unsubscribe at the end'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l check-sys -d 'Compare with the broker\'s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'

@@ -51,7 +51,7 @@ module completions {
     --sndbuf: string          # Size of each socket's send buffer
     --rcvbuf: string          # Size of each socket's receive buffer
     --connect-timeout: string # How long one connection may take to CONNACK
-    --reconnect: string       # Make a lost connection again after this pause; else it stays away
+    --reconnect: string       # Make a lost connection again after this pause, or as 1s..30s after pauses that grow from one to the other, each shortened by up to half by chance; else it stays away
     --tls                     # Speak TLS; so do the other options of this group
     --cafile: path            # File with trusted CA certificates; the system's are trusted by default
     --capath: path            # Directory with trusted CA certificates
@@ -60,6 +60,7 @@ module completions {
     --insecure                # Do not check that the certificate names the host
     --ciphers: string         # Ciphers to offer
     --tls-version: string@"nu-complete culex-bench tls_version" # Lowest version of TLS: tlsv1.2 or tlsv1.3
+    --tls-resume              # Let each client resume its TLS session when it connects again; else every handshake is a full one
     --tls-alpn: string        # Application protocol to offer (ALPN)
     --id: string              # Client Identifiers; a template, as those of topics, where %i counts all clients, publishers first
     --id-prefix: string       # Client Identifiers made of this prefix and the index
@@ -74,7 +75,7 @@ module completions {
     --will-payload: string    # Payload of the will; a template
     --will-qos: string@"nu-complete culex-bench will_qos" # Quality of Service of the will
     --will-retain             # Let the broker retain the will
-    --property(-D): string    # Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
+    --property(-D): string    # Add a property to a packet (MQTT 5): packet (connect, will, publish, subscribe, unsubscribe, disconnect), property, value; user-property takes a name and a value
     --groups: string          # Put clients into this many groups, the number of which is %g
     --start-index: string     # Index of the first client
     --clients(-c): string     # Publishers (in sub: subscribers, in conn: connections, in rr: requesters)
@@ -111,12 +112,16 @@ module completions {
     --sub-qos: string@"nu-complete culex-bench sub_qos" # Quality of Service of the subscriptions; that of the messages by default
     --sub-id: string          # Give each subscription this Subscription Identifier (MQTT 5)
     --share: string           # Subscribe as members of this shared subscription; a template
+    --slow-consumer: string   # Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner
+    --unsubscribe             # Unsubscribe at the end
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
     --threads: string         # Event loops, each a thread; as many as there are processors by default
     --pin                     # Keep each thread to a processor of its own (Linux)
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
+    --gate: string            # Begin the load when a message comes on this topic, or is retained there: one message starts all segments
+    --prometheus: string      # Serve what is counted for Prometheus while it runs, on this port or address
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
     --check-sys               # Compare with the broker's own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each
     --allow: string@"nu-complete culex-bench allow" # Do not count these against the run: loss, duplicate, reorder

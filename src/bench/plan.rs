@@ -1,7 +1,7 @@
 //! What a run is to do: the flags as they are meant, checked once.
 
 use super::payload::{Payload, StampForm};
-use super::schedule::{Profile, Schedule};
+use super::schedule::{Profile, Schedule, mix};
 use super::stamp::Stamp;
 use super::storm::{self, Attendance, StormKind};
 use super::template::{Context, Template};
@@ -59,6 +59,8 @@ pub struct Layers {
     pub own: Option<(Template, Template)>,
     /// WebSocket, at this path.
     pub websocket: Option<String>,
+    /// Each client resumes its TLS session.
+    pub resumes_tls: bool,
 }
 
 /// How connections are made.
@@ -116,6 +118,30 @@ pub struct Identity {
     pub start_index: u32,
 }
 
+/// Pauses between attempts to connect again, each twice as long as the one before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Backoff {
+    /// The first pause.
+    pub first: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+impl Backoff {
+    /// The pause after so many attempts without success, in nanoseconds: where pauses grow, shortened by up to half so
+    /// that clients that were lost together do not come back together. `seed` tells clients apart.
+    #[must_use]
+    pub fn pause(self, attempts: u32, seed: u64) -> u64 {
+        let most = nanos(self.most);
+        let pause = nanos(self.first).saturating_mul(1_u64 << attempts.min(62)).min(most);
+        if self.first == self.most {
+            return pause;
+        }
+        let half = pause / 2;
+        pause - mix(seed ^ u64::from(attempts) << 40) % (half + 1)
+    }
+}
+
 /// Load that is counted, but not in the result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WarmUp {
@@ -149,8 +175,10 @@ pub struct Load {
     pub connect_timeout: Duration,
     /// When the load begins, by the wall clock; as soon as all clients are ready by default.
     pub start_at: Option<SystemTime>,
+    /// The load begins when a message comes that matches this filter; retained ones count.
+    pub gate: Option<String>,
     /// How long a lost connection waits before it is made again; never again by default.
-    pub reconnect: Option<Duration>,
+    pub reconnect: Option<Backoff>,
 }
 
 /// What is published.
@@ -183,8 +211,10 @@ pub struct Subscription {
     pub properties: Properties,
     /// Name of the shared subscription's group.
     pub share: Option<Template>,
-    /// Messages a second that one subscriber reads at most.
-    pub slow: Option<f64>,
+    /// Messages a second that a subscriber reads at most while the load lasts, and how many subscribers do so.
+    pub slow: Option<(f64, u32)>,
+    /// The properties of the UNSUBSCRIBE at the end; none is sent by default.
+    pub unsubscribe: Option<Properties>,
 }
 
 /// A whole run.
@@ -210,6 +240,8 @@ pub struct Plan {
     pub message: Message,
     /// What is subscribed to.
     pub subscription: Subscription,
+    /// The properties of each DISCONNECT.
+    pub disconnect: Properties,
     /// Event loops, each a thread.
     pub threads: usize,
     /// Each thread keeps to one processor.
@@ -490,4 +522,22 @@ fn nanos(length: Duration) -> u64 {
 #[must_use]
 pub fn constant(rate: f64, publishers: u32) -> Schedule {
     Schedule { profile: Profile::constant(rate), arrival: super::schedule::Arrival::Uniform, publishers }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_differ_between_clients() {
+        let seconds = Duration::from_secs;
+        let growing = Backoff { first: seconds(1), most: seconds(30) };
+        for (attempt, most) in [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (400, 30)] {
+            let (pause, most) = (growing.pause(attempt, 1), nanos(seconds(most)));
+            assert!((most / 2..=most).contains(&pause), "attempt {attempt}: {pause}");
+        }
+        assert_ne!(growing.pause(3, 1), growing.pause(3, 2));
+        let fixed = Backoff { first: seconds(5), most: seconds(5) };
+        assert_eq!((fixed.pause(0, 1), fixed.pause(9, 2)), (5_000_000_000, 5_000_000_000));
+    }
 }

@@ -42,8 +42,8 @@ pub enum RunError {
     /// A thread, a timer or a poll was refused by the system.
     #[error("starting the event loops: {0}")]
     Start(io::Error),
-    /// What has to be in the broker before a storm could not be brought there.
-    #[error("preparing the storm: {0}")]
+    /// The client beside the load could not prepare a storm, or not wait at the gate.
+    #[error("{0}")]
     Prepare(#[source] SideError),
     /// An event loop broke.
     #[error("an event loop failed: {0}")]

@@ -3,9 +3,10 @@
 use super::plan::{Address, Member, Plan};
 use crate::net::tls::{TlsClient, TlsError};
 use crate::net::{Client, ClientError, Clock, Endpoint, Target, dial};
-use crate::packet::{Connect, Disconnect, Publish, ReasonCode, Text};
+use crate::packet::{Connect, Disconnect, Properties, Publish, ReasonCode, SubscriptionOptions, Text};
 use crate::session::{Config, Event, Session, SessionError};
 use std::io;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
@@ -62,9 +63,38 @@ impl Side {
             let mut client =
                 Client::new(Session::new(Config { connect, ..Config::default() }), Clock::start());
             client.attach(dial(&target).await?);
+            while !client.session().is_connected() {
+                turn(&mut client).await?;
+            }
             Ok::<_, SideError>(client)
         })?;
         Ok(Self { runtime, client })
+    }
+
+    /// Subscribes to `filter`.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`], also when the broker does not let us.
+    pub fn subscribe(&mut self, filter: &str) -> Result<(), SideError> {
+        let filters =
+            vec![(Text::new(filter.to_owned()).unwrap_or(Text::EMPTY), SubscriptionOptions::default())];
+        let now = self.client.now();
+        self.client.session().subscribe(now, Properties::EMPTY, filters)?;
+        Ok(())
+    }
+
+    /// Waits for a message, no longer than this; whether one came.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    pub fn hears(&mut self, patience: Duration) -> Result<bool, SideError> {
+        let Self { runtime, client } = self;
+        runtime.block_on(async {
+            let turn = tokio::time::timeout(patience, turn(client)).await;
+            turn.map_or(Ok(false), |heard| heard.map(|step| step.messages > 0))
+        })
     }
 
     /// Publishes all of `messages` and waits until the broker has each of them; QoS 0 ones until they are written.
@@ -81,11 +111,11 @@ impl Side {
                 client.session().publish(now, message)?;
                 pending += 1;
                 while pending >= PENDING_MAX {
-                    pending -= turn(client).await?;
+                    pending -= turn(client).await?.done;
                 }
             }
             while pending > 0 {
-                pending -= turn(client).await?;
+                pending -= turn(client).await?.done;
             }
             Ok(())
         })
@@ -108,22 +138,36 @@ impl Side {
     }
 }
 
-/// One step; how many messages are done by it.
-async fn turn(client: &mut Client) -> Result<usize, SideError> {
+/// What one step brought.
+#[derive(Default)]
+struct Step {
+    /// Our messages that are done.
+    done: usize,
+    /// Messages that came.
+    messages: usize,
+}
+
+async fn turn(client: &mut Client) -> Result<Step, SideError> {
     client.turn().await?;
-    let mut done = 0;
+    let mut step = Step::default();
     while let Some(event) = client.session().poll_event() {
         match event {
             Event::Acknowledged { reason, .. } if reason.is_error() => {
                 return Err(SideError::Refused(reason));
             }
-            Event::Acknowledged { .. } => done += 1,
+            Event::Acknowledged { .. } => step.done += 1,
+            Event::Message(_) => step.messages += 1,
+            Event::Subscribed(suback) => {
+                if let Some(reason) = suback.reasons.iter().find(|reason| reason.is_error()) {
+                    return Err(SideError::Refused(*reason));
+                }
+            }
             Event::Refused(connack) => return Err(SideError::Refused(connack.reason)),
             Event::Disconnected(disconnect) => return Err(SideError::Refused(disconnect.reason)),
             _ => {}
         }
     }
-    Ok(done)
+    Ok(step)
 }
 
 /// Ends the session of a client: connects under its identifier with a clean one.
@@ -132,15 +176,7 @@ async fn turn(client: &mut Client) -> Result<usize, SideError> {
 ///
 /// [`SideError`].
 pub fn forget(plan: &Plan, member: Member) -> Result<(), SideError> {
-    let mut side = Side::connect(plan, Some(member), &plan.connect(member).client_identifier)?;
-    let Side { runtime, client } = &mut side;
-    runtime.block_on(async {
-        while !client.session().is_connected() {
-            turn(client).await?;
-        }
-        Ok::<_, SideError>(())
-    })?;
-    side.finish()
+    Side::connect(plan, Some(member), &plan.connect(member).client_identifier)?.finish()
 }
 
 /// Where the clients of `plan` connect to, for a client of [`crate::net`].

@@ -6,7 +6,7 @@
 use super::link::{PACKET_BYTES_MAX, Splitter};
 use crate::packet::{
     Acknowledgement, Connack, FixedHeader, Frame, Packet, PacketError, PacketIdentifier, PacketType,
-    PropertiesRef, ProtocolVersion, PublishRef, Qos, ReasonCode, Sender, Suback, topic,
+    PropertiesRef, ProtocolVersion, PublishRef, Qos, ReasonCode, Sender, Suback, Unsuback, topic,
 };
 use bytes::Bytes;
 use mio::net::{TcpListener, TcpStream};
@@ -54,6 +54,8 @@ pub struct SinkCounts {
     pub connections: AtomicU64,
     /// Filters subscribed to.
     pub subscriptions: AtomicU64,
+    /// Filters unsubscribed from.
+    pub unsubscribed: AtomicU64,
     /// PUBLISH packets received.
     pub published: AtomicU64,
     /// PUBLISH packets sent.
@@ -73,10 +75,11 @@ pub struct SinkCounts {
 impl SinkCounts {
     /// All of them by name, as they stand.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 8] {
+    pub fn named(&self) -> [(&'static str, u64); 9] {
         [
             ("connections", &self.connections),
             ("subscriptions", &self.subscriptions),
+            ("unsubscribed", &self.unsubscribed),
             ("published", &self.published),
             ("delivered", &self.delivered),
             ("dropped", &self.dropped),
@@ -361,6 +364,17 @@ impl Server {
                 }
                 let properties = crate::packet::Properties::EMPTY;
                 Packet::Suback(Suback { packet_identifier: subscribe.packet_identifier, properties, reasons })
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                let is_named = |filter: &str| unsubscribe.filters.iter().any(|named| **named == *filter);
+                self.subscriptions.retain(|(filter, _, client)| *client != key || !is_named(filter));
+                let count = unsubscribe.filters.len();
+                self.counts.unsubscribed.fetch_add(count as u64, Relaxed);
+                Packet::Unsuback(Unsuback {
+                    packet_identifier: unsubscribe.packet_identifier,
+                    properties: crate::packet::Properties::EMPTY,
+                    reasons: vec![ReasonCode::SUCCESS; count],
+                })
             }
             Packet::Pingreq => Packet::Pingresp,
             // DISCONNECT, and what a load does not send, end the connection.

@@ -130,6 +130,9 @@ fn connections(out: &mut String, result: &RunResult) {
     }
     parts.push(format!("lost {}", text::grouped(counts.disconnects)));
     parts.push(format!("came back {}", text::grouped(counts.reconnects)));
+    if counts.tls_resumed > 0 {
+        parts.push(format!("TLS resumed {}", text::grouped(counts.tls_resumed)));
+    }
     out.push('\n');
     line(out, "Connections", &parts);
 }

@@ -44,6 +44,9 @@ pub struct Counts {
     pub disconnects: u64,
     /// Of those, how many came back.
     pub reconnects: u64,
+    /// TLS handshakes that resumed a session.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub tls_resumed: u64,
 }
 
 /// What became of the messages of one publisher at all its receivers; the parts of different segments add.
@@ -108,6 +111,7 @@ impl Counts {
             connect_fail,
             disconnects,
             reconnects,
+            tls_resumed,
         } = self;
         let pairs = [
             (asked, other.asked),
@@ -127,6 +131,7 @@ impl Counts {
             (connect_ok, other.connect_ok),
             (disconnects, other.disconnects),
             (reconnects, other.reconnects),
+            (tls_resumed, other.tls_resumed),
         ];
         for (mine, theirs) in pairs {
             *mine = mine.saturating_add(theirs);

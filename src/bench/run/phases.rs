@@ -5,8 +5,9 @@ use super::storm::StormWatch;
 use crate::bench::machine;
 use crate::bench::plan::Mode;
 use crate::bench::result::{Phase, Phases, RunResult};
-use crate::bench::side::SideError;
+use crate::bench::side::{Side, SideError};
 use crate::bench::steady;
+use crate::bench::view::prometheus::Snapshot;
 use crate::bench::worker::shared::{Report, Shared, Standing};
 use crate::packet::Qos;
 use mio::Waker;
@@ -66,6 +67,8 @@ pub struct Live {
     pub ready: u32,
     /// Those that could not connect.
     pub failed: u32,
+    /// Connections that were made and not lost.
+    pub connected: u32,
     /// Messages written, acknowledged and read since the start, the warm-up's among them.
     pub sent: u64,
     /// Acknowledged.
@@ -76,6 +79,25 @@ pub struct Live {
     pub expected: u64,
     /// Median, 99th percentile and maximum of the last whole second's latencies in microseconds.
     pub latency_us: (u64, u64, u64),
+}
+
+impl Live {
+    /// The same for Prometheus.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let (p50_us, p99_us, max_us) = self.latency_us;
+        Snapshot {
+            connected: u64::from(self.connected),
+            connect_failed: u64::from(self.failed),
+            sent: self.sent,
+            acked: self.acked,
+            received: self.received,
+            expected: self.expected,
+            p50_us,
+            p99_us,
+            max_us,
+        }
+    }
 }
 
 /// Leads the workers through the phases.
@@ -121,7 +143,7 @@ impl Coordinator {
         let mut prepared = Ok(());
         self.connect(stop, watch);
         if !self.interrupted && self.shared.standing().ready > 0 {
-            prepared = self.prepare_storm(stop, watch);
+            prepared = self.prepare_storm(stop, watch).and_then(|()| self.wait_at_gate(stop, watch));
             if prepared.is_ok() && !self.interrupted {
                 self.load(stop, watch);
                 self.drain(stop, watch);
@@ -179,6 +201,25 @@ impl Coordinator {
         self.phases.connect_s = seconds(last.saturating_sub(began));
         self.phases.subscribe_s = seconds(now.saturating_sub(last.max(began)));
         self.resident_connected = machine::resident_bytes();
+    }
+
+    /// Waits for the message that lets the load begin.
+    fn wait_at_gate(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<(), SideError> {
+        let plan = &self.shared.plan;
+        let Some(gate) = plan.load.gate.as_deref().filter(|_| !self.interrupted) else { return Ok(()) };
+        let id = format!("bench-gate-{:06x}-{}", plan.run, plan.segment.0);
+        let mut side = Side::connect(plan, plan.members().next(), &id)?;
+        side.subscribe(gate)?;
+        let began = self.now();
+        while !side.hears(LOOK)? {
+            self.take_reports();
+            watch(&self.live(Phase::Connect, began, None, &self.shared.standing()));
+            if stop.is_set() {
+                self.interrupted = true;
+                break;
+            }
+        }
+        side.finish()
     }
 
     fn load(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {
@@ -327,6 +368,7 @@ impl Coordinator {
             clients: self.clients,
             ready: standing.ready,
             failed: standing.failed,
+            connected: standing.connected.saturating_sub(standing.lost_connections),
             sent: standing.sent,
             acked: standing.acked,
             received: standing.received,

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::sender::Sender;
+use super::slow::Slow;
 use super::socket::Socket;
 use crate::bench::link::{self, Incoming, Splitter};
 use crate::bench::plan::{Member, Plan, Role};
@@ -9,10 +10,12 @@ use crate::bench::storm::{Attendance, StormKind};
 use crate::bench::window::Window;
 use crate::packet::{
     Acknowledgement, Connack, Packet, PacketError, PacketIdentifier, PacketType, PropertyIdentifier,
-    ProtocolVersion, ReasonCode, Subscribe, SubscriptionOptions, Text,
+    ProtocolVersion, ReasonCode, Subscribe, SubscriptionOptions, Text, Unsubscribe,
 };
 use mio::Token;
+use rustls::ClientConfig;
 use std::io;
+use std::sync::Arc;
 
 /// Reads of one turn, so that one flooded client does not keep the others waiting.
 const READS_PER_TURN_MAX: usize = 8;
@@ -143,6 +146,12 @@ pub(super) struct Client {
     pub(super) replies: Option<Box<Window>>,
     /// What it waits for in a storm.
     pub(super) attendance: Option<Box<Attendance>>,
+    /// Where it reads slowly: how slowly.
+    pub(super) slow: Option<Box<Slow>>,
+    /// What it keeps of its TLS sessions.
+    tls: Option<Arc<ClientConfig>>,
+    /// Connections that it tried to make since the last one that it had.
+    attempts: u32,
 }
 
 impl Client {
@@ -163,6 +172,9 @@ impl Client {
             received: Vec::new(),
             replies: (member.role == Role::Responder).then(|| Box::new(Window::new(0))),
             attendance: plan.attendance(member).map(Box::new),
+            slow: Slow::of(plan, member),
+            tls: None,
+            attempts: 0,
         }
     }
 
@@ -176,7 +188,7 @@ impl Client {
         core.opening += 1;
         let opened = core
             .shared
-            .layering(self.member)
+            .layering(self.member, &mut self.tls)
             .and_then(|layering| Socket::connect(&core.shared.remote, source, transport, &layering));
         match opened.and_then(|socket| socket.register(&core.registry, Token(token)).map(|()| socket)) {
             Ok(socket) => {
@@ -196,11 +208,17 @@ impl Client {
             return;
         }
         let result = match (self.stage, &mut self.socket) {
-            (Stage::Opening, Some(socket)) => match socket.advance() {
-                Ok(true) => self.send_connect(core),
-                Ok(false) => Ok(()),
-                Err(error) => Err(Fault::Io(error)),
-            },
+            (Stage::Opening, Some(socket)) => {
+                let advanced = socket.advance();
+                if let Some((took, is_resumed)) = socket.handshake() {
+                    core.shook_hands(took, is_resumed);
+                }
+                match advanced {
+                    Ok(true) => self.send_connect(core),
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(Fault::Io(error)),
+                }
+            }
             (_, Some(socket)) => socket.flush().map_err(Fault::Io),
             _ => Ok(()),
         };
@@ -224,6 +242,9 @@ impl Client {
     pub(super) fn readable(&mut self, core: &mut Core, token: usize, is_ended: bool) {
         if self.stage == Stage::Opening {
             return self.writable(core, token);
+        }
+        if self.waits_to_read(core, token) {
+            return;
         }
         let result = self.read(core, token, is_ended).and_then(|is_short| {
             self.emit(core, token)?;
@@ -250,8 +271,9 @@ impl Client {
                 core.again.push(token);
                 break;
             }
+            let most = self.read_bytes(core, block.len());
             let Some(socket) = &mut self.socket else { break };
-            let length = match socket.read(&mut block) {
+            let length = match socket.read(&mut block[..most]) {
                 Ok(0) => {
                     outcome = Err(Fault::Closed);
                     break;
@@ -265,8 +287,13 @@ impl Client {
                 }
             };
             core.refresh();
-            let is_short = length < block.len();
+            let is_short = length < most;
+            let before = core.outcome.packets_in;
             outcome = self.take(core, &block[..length]).map(|()| is_short);
+            if most < block.len() {
+                self.has_read(core, token, core.outcome.packets_in - before);
+                break;
+            }
             // Less than there was room for: the socket is empty, unless its end is there as well.
             if outcome.is_err() || (is_short && !is_ended && is_plain) {
                 break;
@@ -328,6 +355,7 @@ impl Client {
         let now = core.now();
         core.opening -= 1;
         core.connected(now - self.opened_at, self.has_connected);
+        self.attempts = 0;
         let is_back = std::mem::replace(&mut self.has_connected, true);
         self.is_ping_unanswered = false;
         let limits = connack.properties.as_ref();
@@ -390,15 +418,9 @@ impl Client {
     pub(super) fn subscribe(&self, core: &mut Core) -> Result<(), Fault> {
         let plan = &core.shared.plan;
         let options = plan.subscription.options;
-        let filters = match self.member.role {
-            Role::Requester => vec![crate::bench::plan::Plan::response_topic(&plan.topic(self.member))],
-            _ => plan.filters(self.member),
-        };
-        let share = if self.member.role == Role::Subscriber { plan.share(self.member) } else { None };
-        let filters = filters.into_iter().map(|filter| {
-            let filter = share.as_ref().map_or(filter.clone(), |share| format!("$share/{share}/{filter}"));
-            Text::new(filter).map(|filter| (filter, SubscriptionOptions { ..options }))
-        });
+        let filters = self.subscribed(plan).into_iter();
+        let filters =
+            filters.map(|filter| Text::new(filter).map(|filter| (filter, SubscriptionOptions { ..options })));
         let subscribe = Subscribe {
             packet_identifier: SUBSCRIBE_IDENTIFIER,
             properties: plan.subscription.properties.clone(),
@@ -416,6 +438,34 @@ impl Client {
                 core.ready += 1;
             }
         }
+    }
+
+    /// Takes its subscriptions back, where that is asked for; the answer is not waited for.
+    fn unsubscribe(&self, core: &mut Core) {
+        let shared = core.shared.clone();
+        let Some(properties) = &shared.plan.subscription.unsubscribe else { return };
+        let filters = self.subscribed(&shared.plan).into_iter().filter_map(|filter| Text::new(filter).ok());
+        let filters: Vec<Text> = filters.collect();
+        if self.member.role.subscribes() && !filters.is_empty() {
+            let (packet_identifier, properties) = (SUBSCRIBE_IDENTIFIER, properties.clone());
+            let unsubscribe = Packet::Unsubscribe(Unsubscribe { packet_identifier, properties, filters });
+            // Its filters were in the SUBSCRIBE, so they fit.
+            let _ = unsubscribe.encode(core.version, &mut core.out);
+        }
+    }
+
+    /// The filters that it subscribes to, as they stand in its packets.
+    fn subscribed(&self, plan: &Plan) -> Vec<String> {
+        let filters = match self.member.role {
+            Role::Requester => vec![Plan::response_topic(&plan.topic(self.member))],
+            _ => plan.filters(self.member),
+        };
+        let share = if self.member.role == Role::Subscriber { plan.share(self.member) } else { None };
+        let shared = |filter| match &share {
+            Some(share) => format!("$share/{share}/{filter}"),
+            None => filter,
+        };
+        filters.into_iter().map(shared).collect()
     }
 
     /// Sends what is due and writes it.
@@ -512,6 +562,9 @@ impl Client {
     /// Ends the connection in order, and at the last time with all that the load has left in the broker.
     pub(super) fn close(&mut self, core: &mut Core, is_last: bool) {
         if self.stage == Stage::Ready || self.stage == Stage::Subscribing {
+            if is_last {
+                self.unsubscribe(core);
+            }
             let disconnect = Packet::Disconnect(Self::farewell(core, is_last));
             // A bare DISCONNECT can always be encoded.
             let _ = disconnect.encode(core.version, &mut core.out);
@@ -560,7 +613,8 @@ impl Client {
             self.is_settled = true;
             core.failed += 1;
         }
-        core.schedule_reconnect(token);
+        core.schedule_reconnect(token, self.attempts, u64::from(self.member.client) + 1);
+        self.attempts = self.attempts.saturating_add(1);
     }
 
     /// Whether a QoS 2 message with this identifier was received before and not released; remembers it.

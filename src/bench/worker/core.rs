@@ -18,6 +18,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 /// All reads of a worker go through one block of this many bytes.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -51,6 +52,8 @@ pub(super) struct Core {
     pub(super) wheel: Wheel,
     /// Clients that connect later: when, by the clock, and which.
     pub(super) reconnects: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Slow subscribers that read later: when, by the clock, and which.
+    pub(super) reads: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) checks: Vec<Checks>,
     lookups: FxHashMap<u32, Lookup>,
     tally: Box<Tally>,
@@ -111,6 +114,7 @@ impl Core {
             again: Vec::new(),
             due: BinaryHeap::new(),
             reconnects: BinaryHeap::new(),
+            reads: BinaryHeap::new(),
             checks: Vec::new(),
             lookups: FxHashMap::default(),
             tally: Box::new(Tally::new(Phase::Connect, 0)),
@@ -190,7 +194,8 @@ impl Core {
         };
         let wheel = self.wheel.first().map_or(u64::MAX, |second| second * SECOND);
         let reconnect = self.reconnects.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
-        [due, begin, tick, wheel, reconnect, connect_at.unwrap_or(u64::MAX)]
+        let read = self.reads.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
+        [due, begin, tick, wheel, reconnect, read, connect_at.unwrap_or(u64::MAX)]
             .into_iter()
             .min()
             .unwrap_or(u64::MAX)
@@ -240,10 +245,17 @@ impl Core {
         self.tally.latency.connect.record_nanoseconds(nanos);
     }
 
+    /// Counts a TLS handshake.
+    pub(super) fn shook_hands(&mut self, took: Duration, is_resumed: bool) {
+        self.outcome.counts.tls_resumed += u64::from(is_resumed);
+        self.turn_tally();
+        self.tally.latency.tls.record_microseconds(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
     /// Lets a lost connection come back, if it shall.
-    pub(super) fn schedule_reconnect(&mut self, client: usize) {
-        if let Some(pause) = self.shared.plan.load.reconnect {
-            let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+    pub(super) fn schedule_reconnect(&mut self, client: usize, attempts: u32, seed: u64) {
+        if let Some(backoff) = self.shared.plan.load.reconnect {
+            let pause = backoff.pause(attempts, seed);
             self.reconnects.push(Reverse((self.now().saturating_add(pause), client)));
         }
     }
@@ -263,6 +275,11 @@ impl Core {
             self.outcome.writes += 1;
             self.outcome.messages_written += messages;
         }
+    }
+
+    /// Whether nothing more is due.
+    pub(super) const fn is_past_load(&self) -> bool {
+        self.is_started() && self.since_start() >= self.load_end
     }
 
     /// Whether the measured phase has begun.

@@ -10,6 +10,7 @@ mod core;
 mod pipe;
 mod sender;
 pub(crate) mod shared;
+mod slow;
 pub(crate) mod socket;
 mod storm;
 pub(crate) mod tally;
@@ -194,6 +195,14 @@ impl Worker {
             self.core.current = u32::try_from(token).unwrap_or(u32::MAX);
             self.clients[token].readable(&mut self.core, token, false);
         }
+        while let Some(Reverse((at, token))) = self.core.reads.peek().copied() {
+            if at > self.core.now() {
+                break;
+            }
+            self.core.reads.pop();
+            self.core.current = u32::try_from(token).unwrap_or(u32::MAX);
+            self.clients[token].read_again(&mut self.core, token);
+        }
         while let Some(token) = self.core.pop_due() {
             let client = &mut self.clients[token];
             if let Some(sender) = &mut client.sender {
@@ -254,6 +263,7 @@ impl Worker {
 
     fn close_all(&mut self) {
         self.core.reconnects.clear();
+        self.core.reads.clear();
         for client in &mut self.clients {
             client.close(&mut self.core, true);
         }

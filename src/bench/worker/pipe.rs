@@ -1,10 +1,11 @@
 //! What carries the bytes of a connection: a socket, or TLS over it; neither ever waits.
 
 use mio::net::{TcpStream, UnixStream};
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
 /// A connected (or connecting) socket.
 #[derive(Debug)]
@@ -81,23 +82,41 @@ impl Write for Raw {
 #[derive(Debug)]
 pub(super) enum Pipe {
     Raw(Raw),
-    Tls(Box<StreamOwned<ClientConnection, Raw>>),
+    Tls(Box<Tls>),
+}
+
+/// TLS over a socket.
+#[derive(Debug)]
+pub(super) struct Tls {
+    stream: StreamOwned<ClientConnection, Raw>,
+    /// When its handshake began.
+    began: Option<Instant>,
+    /// How long that took, until somebody asks.
+    took: Option<Duration>,
+}
+
+impl Tls {
+    pub(super) const fn new(stream: StreamOwned<ClientConnection, Raw>) -> Self {
+        Self { stream, began: None, took: None }
+    }
 }
 
 impl Pipe {
     pub(super) fn raw(&self) -> &Raw {
         match self {
             Self::Raw(raw) => raw,
-            Self::Tls(tls) => &tls.sock,
+            Self::Tls(tls) => &tls.stream.sock,
         }
     }
 
     /// Goes on with the handshake; whether it is over.
     pub(super) fn shake_hands(&mut self) -> io::Result<bool> {
         let Self::Tls(tls) = self else { return Ok(true) };
-        while tls.conn.is_handshaking() {
-            match tls.conn.complete_io(&mut tls.sock) {
-                Ok(_) => {}
+        let began = *tls.began.get_or_insert_with(Instant::now);
+        let stream = &mut tls.stream;
+        while stream.conn.is_handshaking() {
+            match stream.conn.complete_io(&mut stream.sock) {
+                Ok(_) => tls.took = Some(began.elapsed()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -105,20 +124,31 @@ impl Pipe {
         Ok(true)
     }
 
+    /// How long the handshake took and whether it resumed a session, once, when it is over.
+    pub(super) fn handshake(&mut self) -> Option<(Duration, bool)> {
+        let Self::Tls(tls) = self else { return None };
+        if tls.stream.conn.is_handshaking() {
+            return None;
+        }
+        let is_resumed = tls.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed);
+        tls.took.take().map(|took| (took, is_resumed))
+    }
+
     /// Whether everything that was written has reached the socket.
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Self::Raw(_) => true,
-            Self::Tls(tls) => !tls.conn.wants_write(),
+            Self::Tls(tls) => !tls.stream.conn.wants_write(),
         }
     }
 
     /// Says goodbye in the layer's own way, then ends the writing direction.
     pub(super) fn shutdown(&mut self) {
         if let Self::Tls(tls) = self {
-            tls.conn.send_close_notify();
+            let stream = &mut tls.stream;
+            stream.conn.send_close_notify();
             // The end of the connection follows, with or without this alert.
-            let _ = tls.conn.write_tls(&mut tls.sock);
+            let _ = stream.conn.write_tls(&mut stream.sock);
         }
         self.raw().shutdown();
     }
@@ -129,7 +159,7 @@ impl Read for Pipe {
     fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Raw(raw) => raw.read(block),
-            Self::Tls(tls) => match tls.read(block) {
+            Self::Tls(tls) => match tls.stream.read(block) {
                 // An end without an alert is an end all the same.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
                 other => other,
@@ -143,14 +173,14 @@ impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Raw(raw) => raw.write(bytes),
-            Self::Tls(tls) => tls.write(bytes),
+            Self::Tls(tls) => tls.stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Raw(_) => Ok(()),
-            Self::Tls(tls) => tls.flush(),
+            Self::Tls(tls) => tls.stream.flush(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::tally::{Outcome, Tally};
 use crate::bench::plan::{Member, Plan};
 use crate::net::tls::{TlsClient, TlsSettings};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use std::sync::atomic::{
 const RING_ENTRIES: usize = 1 << 20;
 const RING_ENTRIES_MIN: usize = 16;
 const RING_ENTRIES_MAX: usize = 1 << 16;
+
+/// TLS sessions that a client keeps: that of its broker.
+const SESSIONS_MAX: usize = 1;
 
 /// The plan, and what changes while it runs; times are nanoseconds from the start of the load unless said otherwise.
 #[derive(Debug)]
@@ -81,7 +85,11 @@ pub(crate) fn tls_config(settings: &TlsSettings) -> io::Result<Arc<ClientConfig>
     let nobody =
         || io::Error::other("an encrypted key cannot be used here: there is nobody to ask its pass phrase");
     let client = TlsClient::new(settings, &mut || Err(nobody())).map_err(io::Error::other)?;
-    client.config().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    let config = client.config().ok_or(io::ErrorKind::Unsupported)?;
+    // One client's session is not another's: each handshake is a full one, unless clients keep sessions of their own.
+    let mut config = ClientConfig::clone(&config);
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 /// What workers tell.
@@ -113,15 +121,33 @@ pub(crate) struct Standing {
 }
 
 impl Shared {
-    /// What lies over the socket of a client: its own certificate, where each has one.
+    /// What lies over the socket of a client: its own certificate, where each has one, and its own TLS sessions, which are
+    /// kept in `own` where it shall resume them.
     ///
     /// # Errors
     ///
     /// When the files of its certificate cannot be used.
-    pub(crate) fn layering(&self, member: Member) -> io::Result<Cow<'_, Layering>> {
-        let Some(settings) = self.plan.own_tls(member) else { return Ok(Cow::Borrowed(&self.layering)) };
-        let tls = tls_config(&settings)?;
-        Ok(Cow::Owned(Layering { tls: Some(tls), ..self.layering.clone() }))
+    pub(crate) fn layering(
+        &self,
+        member: Member,
+        own: &mut Option<Arc<ClientConfig>>,
+    ) -> io::Result<Cow<'_, Layering>> {
+        let with = |tls| Cow::Owned(Layering { tls: Some(tls), ..self.layering.clone() });
+        if let Some(own) = own {
+            return Ok(with(own.clone()));
+        }
+        let listed = self.plan.own_tls(member).map(|settings| tls_config(&settings)).transpose()?;
+        let config = match (listed, &self.layering.tls) {
+            (Some(config), _) => config,
+            (None, Some(config)) if self.plan.transport.layers.resumes_tls => config.clone(),
+            (None, _) => return Ok(Cow::Borrowed(&self.layering)),
+        };
+        if !self.plan.transport.layers.resumes_tls {
+            return Ok(with(config));
+        }
+        let mut config = ClientConfig::clone(&config);
+        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+        Ok(with(own.insert(Arc::new(config)).clone()))
     }
 
     /// Where all workers stand together.

@@ -1,6 +1,6 @@
 //! A client's way to the broker, layer by layer: socket, TLS, WebSocket.
 
-use super::pipe::{Pipe, Raw};
+use super::pipe::{Pipe, Raw, Tls};
 use crate::bench::plan::Transport;
 use crate::net::websocket::{client_config, request};
 use bytes::{Buf, Bytes};
@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::client::ClientHandshake;
 use tokio_tungstenite::tungstenite::handshake::{HandshakeError, MidHandshake};
 use tokio_tungstenite::tungstenite::protocol::WebSocket;
@@ -75,7 +76,7 @@ impl Socket {
                 let wrong = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
                 let name = ServerName::try_from(layering.host.clone()).map_err(wrong)?;
                 let connection = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
-                Pipe::Tls(Box::new(StreamOwned::new(connection, raw)))
+                Pipe::Tls(Box::new(Tls::new(StreamOwned::new(connection, raw))))
             }
         };
         Ok(match &layering.websocket {
@@ -146,6 +147,16 @@ impl Socket {
             Self::Before(pipe, _) => pipe.as_ref(),
             Self::Upgrading(handshake) => handshake.as_ref().map(|handshake| handshake.get_ref().get_ref()),
             Self::Web(web) => Some(web.inner.get_ref()),
+        }
+    }
+
+    /// How long its TLS handshake took and whether that resumed a session, once, when it is over.
+    pub(super) fn handshake(&mut self) -> Option<(Duration, bool)> {
+        match self {
+            Self::Pipe(pipe) => pipe.handshake(),
+            Self::Before(pipe, _) => pipe.as_mut()?.handshake(),
+            Self::Upgrading(handshake) => handshake.as_mut()?.get_mut().get_mut().handshake(),
+            Self::Web(web) => web.inner.get_mut().handshake(),
         }
     }
 

@@ -137,10 +137,11 @@ impl Client {
 
     /// The DISCONNECT with which a client ends: what a storm has left in the broker goes with it.
     pub(super) fn farewell(core: &Core, is_last: bool) -> Disconnect {
-        let mut disconnect = Disconnect::default();
+        let properties = core.shared.plan.disconnect.clone();
+        let mut disconnect = Disconnect { properties, ..Disconnect::default() };
         let keeps = core.shared.plan.storm == Some(StormKind::Resume) && core.version == ProtocolVersion::V5;
         if keeps && is_last {
-            // The list is empty, and the property fits into it.
+            // Where the user has said how long it is to live, it stays so.
             let _ =
                 disconnect.properties.push(Property::number(PropertyIdentifier::SessionExpiryInterval, 0));
         }

@@ -17,7 +17,9 @@ use crate::bench::sink::{Faults, Sink};
 use crate::bench::sys_check::SysCheck;
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
+use crate::bench::view::prometheus::Endpoint;
 use crate::flags::{self, bench::ModeWord};
+use anyhow::Context;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use progress::Progress;
@@ -137,7 +139,12 @@ fn measure(
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, flag.clone())?;
     }
-    let attempt = Attempt { flags, config, title, stop: Stop::of(flag) };
+    let endpoint = flags.generator.prometheus.map(Endpoint::start).transpose();
+    let endpoint = endpoint.context("serving --prometheus")?;
+    if let Some(endpoint) = &endpoint {
+        complain(&format!("  metrics at http://{}/metrics\n", endpoint.address()));
+    }
+    let attempt = Attempt { flags, config, title, stop: Stop::of(flag), endpoint };
     let results = match &flags.condition {
         Some(condition) => vec![find(&attempt, &plan, condition)?],
         None => attempt.repeat(&plan, conditions)?,
@@ -152,6 +159,7 @@ struct Attempt<'a> {
     config: serde_json::Value,
     title: String,
     stop: Stop,
+    endpoint: Option<Endpoint>,
 }
 
 impl Attempt<'_> {
@@ -177,7 +185,10 @@ impl Attempt<'_> {
         let generator = &self.flags.generator;
         let check = generator.check_sys.then(|| SysCheck::start(&plan)).transpose()?;
         let mut progress = Progress::new(generator.progress, generator.quiet);
-        let mut show = |live: &Live| progress.iter_mut().for_each(|progress| progress.show(live));
+        let mut show = |live: &Live| {
+            progress.iter_mut().for_each(|progress| progress.show(live));
+            self.endpoint.iter().for_each(|endpoint| endpoint.show(live.snapshot()));
+        };
         let measured = run::run(plan, &self.stop, &mut show);
         progress.iter().for_each(Progress::finish);
         let mut result = measured?;

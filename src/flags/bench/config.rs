@@ -5,8 +5,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 /// What is not part of the load: where its result goes, how it is shown, and which part of it this process is.
-const BESIDE: [&str; 20] = [
+const BESIDE: [&str; 22] = [
     "segment",
+    "gate",
+    "prometheus",
     "start-at",
     "json",
     "out",

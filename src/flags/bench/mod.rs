@@ -13,10 +13,11 @@ mod value;
 pub use error::BenchError;
 pub use scenario::{BenchFile, Scenario, ScenarioError, ScenarioRun};
 pub use sink::BenchSink;
-pub use value::{Arrived, Ramp, Rate, Sizes, Stage};
+pub use value::{Arrived, Ramp, Rate, Sizes, Slow, Stage};
 
 use super::bench_result::{Gates, ResultFiles};
-use crate::bench::plan::WarmUp;
+use crate::bench::plan::{Backoff, WarmUp};
+use crate::bench::view::prometheus;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -209,9 +210,10 @@ pub struct BenchConnection {
     /// How long one connection may take to CONNACK
     #[arg(long, value_name = "duration", value_parser = value::duration, default_value = "10s")]
     pub connect_timeout: Duration,
-    /// Make a lost connection again after this pause; else it stays away
-    #[arg(long, value_name = "duration", value_parser = value::duration)]
-    pub reconnect: Option<Duration>,
+    /// Make a lost connection again after this pause, or as 1s..30s after pauses that grow from one to the other, each
+    /// shortened by up to half by chance; else it stays away
+    #[arg(long, value_name = "duration", value_parser = value::backoff)]
+    pub reconnect: Option<Backoff>,
 }
 
 /// Encryption.
@@ -242,6 +244,9 @@ pub struct BenchTls {
     /// Lowest version of TLS: tlsv1.2 or tlsv1.3
     #[arg(long, value_name = "version", value_parser = ["tlsv1.2", "tlsv1.3"], hide_possible_values = true)]
     pub tls_version: Option<String>,
+    /// Let each client resume its TLS session when it connects again; else every handshake is a full one
+    #[arg(long)]
+    pub tls_resume: bool,
     /// Application protocol to offer (ALPN)
     #[arg(long, value_name = "protocol")]
     pub tls_alpn: Option<String>,
@@ -290,7 +295,8 @@ pub struct BenchIdentity {
     /// Let the broker retain the will
     #[arg(long, requires = "will_topic")]
     pub will_retain: bool,
-    /// Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value
+    /// Add a property to a packet (MQTT 5): packet (connect, will, publish, subscribe, unsubscribe, disconnect), property,
+    /// value; user-property takes a name and a value
     #[arg(short = 'D', long, num_args = 3..=4, action = clap::ArgAction::Append, value_names = ["packet", "property", "value"])]
     pub property: Vec<String>,
     /// Put clients into this many groups, the number of which is %g
@@ -445,6 +451,13 @@ pub struct BenchSubscribers {
     /// Subscribe as members of this shared subscription; a template
     #[arg(long, value_name = "group")]
     pub share: Option<String>,
+    /// Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts;
+    /// --rcvbuf 4k lets the broker feel it sooner
+    #[arg(long, value_name = "rate", value_parser = value::slow)]
+    pub slow_consumer: Option<Slow>,
+    /// Unsubscribe at the end
+    #[arg(long)]
+    pub unsubscribe: bool,
     /// One publisher whose messages go to this many subscribers
     #[arg(long, value_name = "count", conflicts_with_all = ["subs", "fan_in"])]
     pub fan_out: Option<u32>,
@@ -482,6 +495,12 @@ pub struct BenchGenerator {
     /// Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     #[arg(long, value_name = "time", value_parser = value::moment)]
     pub start_at: Option<std::time::SystemTime>,
+    /// Begin the load when a message comes on this topic, or is retained there: one message starts all segments
+    #[arg(long, value_name = "topic", conflicts_with = "start_at")]
+    pub gate: Option<String>,
+    /// Serve what is counted for Prometheus while it runs, on this port or address
+    #[arg(long, value_name = "address", value_parser = prometheus::parse_address)]
+    pub prometheus: Option<std::net::SocketAddr>,
     /// Fail (status 5) when the generator was the limit, or the load was not steady
     #[arg(long)]
     pub strict: bool,

@@ -70,7 +70,13 @@ impl Bench {
             publishers: layout.publishers,
             subscribers: layout.subscribers,
             load: self.load(&layout)?,
-            subscription: self.subscription(&layout, message.qos, properties.subscribe)?,
+            subscription: self.subscription(
+                &layout,
+                message.qos,
+                properties.subscribe,
+                properties.unsubscribe,
+            )?,
+            disconnect: properties.disconnect,
             message,
             threads: self.threads(),
             is_pinned: self.generator.pin,
@@ -216,7 +222,10 @@ impl Bench {
             ));
         }
         let websocket = self.connection.websocket.then(|| self.connection.ws_path.clone());
-        Ok(Layers { tls: settings, own, websocket })
+        if tls.tls_resume && settings.is_none() {
+            return Err(BenchError::Conflict("--tls-resume is for TLS: add --tls"));
+        }
+        Ok(Layers { tls: settings, own, websocket, resumes_tls: tls.tls_resume })
     }
 
     fn identity(&self, mut connect: Properties, will: Properties) -> Result<Identity, BenchError> {
@@ -288,6 +297,7 @@ impl Bench {
             connect_rate,
             connect_timeout: self.connection.connect_timeout,
             start_at: self.generator.start_at,
+            gate: self.generator.gate.clone(),
             reconnect: self.connection.reconnect,
         })
     }
@@ -433,8 +443,10 @@ impl Bench {
         layout: &Layout,
         qos: Qos,
         mut properties: Properties,
+        unsubscribe: Properties,
     ) -> Result<Subscription, BenchError> {
         let flags = &self.subscribers;
+        let unsubscribe = (flags.unsubscribe || !unsubscribe.is_empty()).then_some(unsubscribe);
         if let Some(number) = flags.sub_id {
             if self.identity.protocol_version != ProtocolVersion::V5 {
                 return Err(BenchError::NeedsV5("--sub-id"));
@@ -460,7 +472,8 @@ impl Bench {
             },
             properties,
             share,
-            slow: None,
+            slow: flags.slow_consumer.map(|slow| (slow.0, slow.1)),
+            unsubscribe,
         })
     }
 }
@@ -528,6 +541,9 @@ fn check_names(plan: &Plan) -> Result<(), BenchError> {
         let text = plan.topic(member);
         topic::check_name(&text).map_err(|source| BenchError::Topic { flag: "--topic", text, source })?;
     }
+    if let Some(text) = plan.load.gate.clone() {
+        topic::check_filter(&text).map_err(|source| BenchError::Topic { flag: "--gate", text, source })?;
+    }
     let receivers = plan.members().filter(|member| member.role.subscribes());
     for member in [receivers.clone().next(), receivers.last()].into_iter().flatten() {
         let share = plan.share(member);
@@ -554,6 +570,8 @@ struct PropertyLists {
     will: Properties,
     publish: Properties,
     subscribe: Properties,
+    unsubscribe: Properties,
+    disconnect: Properties,
 }
 
 impl PropertyLists {
@@ -570,7 +588,13 @@ impl PropertyLists {
                 "will" => (&mut lists.will, Place::Will),
                 "publish" => (&mut lists.publish, Place::PublishByClient),
                 "subscribe" => (&mut lists.subscribe, Place::Subscribe),
-                _ => return Err(wrong("there are connect, will, publish and subscribe")),
+                "unsubscribe" => (&mut lists.unsubscribe, Place::Unsubscribe),
+                "disconnect" => (&mut lists.disconnect, Place::DisconnectByClient),
+                _ => {
+                    return Err(wrong(
+                        "there are connect, will, publish, subscribe, unsubscribe and disconnect",
+                    ));
+                }
             };
             let known = PropertyIdentifier::ALL.iter().copied().find(|known| known.name() == name);
             let identifier = known.ok_or_else(|| wrong("no property of MQTT 5"))?;

@@ -1,6 +1,6 @@
 //! How the values of the load generator's flags are written.
 
-use crate::bench::plan::WarmUp;
+use crate::bench::plan::{Backoff, WarmUp};
 use crate::packet::ProtocolVersion;
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +43,31 @@ pub enum Arrived {
     Burst(u64, Duration),
 }
 
+/// How many messages a second a subscriber reads at most, and how many subscribers that is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slow(pub f64, pub u32);
+
 pub(super) use crate::flags::value::duration;
+
+pub(super) fn slow(text: &str) -> Result<Slow, String> {
+    let (rate, count) = text.split_once(':').map_or((text, None), |(rate, count)| (rate, Some(count)));
+    let count = count.map_or(Ok(u32::MAX), str::parse);
+    let count =
+        count.map_err(|_| format!("'{text}' names no number of subscribers: it is written 10/s:3"))?;
+    match finite_rate(rate)? {
+        rate if rate > 0.0 => Ok(Slow(rate, count)),
+        _ => Err("must be above 0".to_owned()),
+    }
+}
+
+pub(super) fn backoff(text: &str) -> Result<Backoff, String> {
+    let (first, most) = text.split_once("..").unwrap_or((text, text));
+    let backoff = Backoff { first: duration(first)?, most: duration(most)? };
+    if backoff.first > backoff.most || (backoff.first.is_zero() && !backoff.most.is_zero()) {
+        return Err(format!("'{text}' does not grow: it is written 1s..30s"));
+    }
+    Ok(backoff)
+}
 
 pub(super) fn warm_up(text: &str) -> Result<WarmUp, String> {
     if text == "auto" { Ok(WarmUp::UntilSteady) } else { duration(text).map(WarmUp::For) }
