@@ -3,7 +3,7 @@
 //! A pure MQTT core with a thin tokio shell round it. The rooms, left may not see right:
 //!
 //! [`time`] <- [`packet`] <- [`journal`], `output` <- [`fault`], [`session`] <- [`broker`] <- [`net`] <- `test_broker` <-
-//! `bench` <- `flags` <- `compat` <- `commands`
+//! `bench`, `check` <- `flags` <- `compat` <- `commands`
 //!
 //! Tests of MQTT clients begin at `test_broker::TestBroker`.
 //!
@@ -13,6 +13,8 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod broker;
+#[cfg(feature = "check")]
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod commands;
 #[cfg(feature = "cli")]

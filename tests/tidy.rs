@@ -15,7 +15,7 @@ use std::{
 mod source;
 
 /// Each room and the rooms it may import; `lib` is `src/lib.rs` itself.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("time", &[]),
     ("packet", &["time"]),
     ("journal", &["time", "packet"]),
@@ -25,12 +25,58 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("fault", &["time", "packet", "journal", "output"]),
     ("net", &["time", "packet", "journal", "output", "session", "fault", "broker"]),
     ("test_broker", &["time", "packet", "journal", "output", "session", "fault", "broker", "net"]),
-    ("bench", &["time", "packet", "journal", "output", "session", "broker", "net"]),
-    ("flags", &["time", "packet", "journal", "output", "session", "broker", "net", "bench"]),
-    ("compat", &["time", "packet", "journal", "output", "session", "broker", "net", "bench", "flags"]),
+    ("bench", &["time", "packet", "journal", "output", "session", "fault", "broker", "net", "test_broker"]),
+    ("check", &["time", "packet", "journal", "output", "session", "fault", "broker", "net", "test_broker"]),
+    (
+        "flags",
+        &[
+            "time",
+            "packet",
+            "journal",
+            "output",
+            "session",
+            "fault",
+            "broker",
+            "net",
+            "test_broker",
+            "bench",
+            "check",
+        ],
+    ),
+    (
+        "compat",
+        &[
+            "time",
+            "packet",
+            "journal",
+            "output",
+            "session",
+            "fault",
+            "broker",
+            "net",
+            "test_broker",
+            "bench",
+            "check",
+            "flags",
+        ],
+    ),
     (
         "commands",
-        &["time", "packet", "journal", "output", "session", "broker", "net", "bench", "flags", "compat"],
+        &[
+            "time",
+            "packet",
+            "journal",
+            "output",
+            "session",
+            "fault",
+            "broker",
+            "net",
+            "test_broker",
+            "bench",
+            "check",
+            "flags",
+            "compat",
+        ],
     ),
 ];
 

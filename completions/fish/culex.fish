@@ -31,6 +31,8 @@ complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request 
 complete -c culex -n "__fish_culex_needs_command" -f -a "broker" -d 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
 complete -c culex -n "__fish_culex_needs_command" -f -a "passwd" -d 'Make and edit password files for a broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "bench" -d 'Load any MQTT broker and measure it'
+complete -c culex -n "__fish_culex_needs_command" -f -a "check" -d 'Test devices against a broker: what they must publish, what they must not, and what they do when things go wrong'
+complete -c culex -n "__fish_culex_needs_command" -f -a "proxy" -d 'Stand in front of a broker: see what goes through, and tamper with it by rules'
 complete -c culex -n "__fish_culex_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c culex -n "__fish_culex_needs_command" -f -a "man" -d 'Write the man pages of all programs into a directory'
 complete -c culex -n "__fish_culex_needs_command" -f -a "links" -d 'Make links called mosquitto_pub, mosquitto_sub and mosquitto_rr to this program in a directory'
@@ -437,6 +439,89 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no
 complete -c culex -n "__fish_culex_using_subcommand bench" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-color -d 'Print without colours'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -s h -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "run" -d 'Run scenarios from YAML or JSON files, or from all such files of a directory'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "expect" -d 'Wait for a message; with a command, which is started once the subscription stands'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "none" -d 'See that no such message comes'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s r -l report -d 'Write a report, to a file or to the standard output; may be repeated. human is the default' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l artifacts -d 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l var -d 'Give a variable a value, before those of the files; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l broker -d 'Run on the broker at this URL instead of those that the files name' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s f -l filter -d 'Run only scenarios with this in their name, file or tags; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l shard -d 'Run only each n-th scenario, beginning with the i-th' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s j -l jobs -d 'How many scenarios run at once; 0 is one a processor' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l repeat -d 'Run each scenario so often' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l seed -d 'Seed of faults and of ${random}; another one in each run by default' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l timeout -d 'How long all of it may take; the status is 124 then' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'In any case'
+never\t'Never'"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Tell of each step of scenarios that passed, too'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l list -d 'Name the scenarios and end'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l dry-run -d 'Read the files, say whether they are right, and end'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l until-fail -d 'With --repeat: end with the first that does not pass'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l bail -d 'End with the first that does not pass; what runs already is run to its end'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s w -l watch -d 'Run again whenever one of the files changes, until interrupted'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s t -l topic -d 'Topic Filter; {name} stands for one level' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l text -d 'The payload is this text' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l json -d 'The payload is JSON, and this' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l json-subset -d 'The payload is JSON with at least this in it' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l json-schema -d 'The payload is JSON that this schema allows' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l at -d 'The payload is JSON with this value at this place, such as /power/w=7; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l regex -d 'The payload is a text in which this pattern is found' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l hex -d 'The payload in hexadecimal; ?? is any byte' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l decode -d 'How the payload becomes JSON: cbor, msgpack, or cmd:COMMAND that reads it and prints JSON' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l qos -d 'Published with this QoS' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
+false\t''"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s p -l port -d 'Its port' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l within -d 'How long it is waited for' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l count -d 'At least so many messages' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l empty -d 'The payload is empty'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l embedded -d 'A broker for this check alone, which the command finds in MQTT_URL, MQTT_HOST and MQTT_PORT'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s q -l quiet -d 'Print nothing unless it fails'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s v -l verbose -d 'Print what happened'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s t -l topic -d 'Topic Filter; {name} stands for one level' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l text -d 'The payload is this text' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l json -d 'The payload is JSON, and this' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l json-subset -d 'The payload is JSON with at least this in it' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l json-schema -d 'The payload is JSON that this schema allows' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l at -d 'The payload is JSON with this value at this place, such as /power/w=7; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l regex -d 'The payload is a text in which this pattern is found' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l hex -d 'The payload in hexadecimal; ?? is any byte' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l decode -d 'How the payload becomes JSON: cbor, msgpack, or cmd:COMMAND that reads it and prints JSON' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l qos -d 'Published with this QoS' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
+false\t''"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s p -l port -d 'Its port' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l for -d 'How long it is looked for; a command is waited for in any case' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l empty -d 'The payload is empty'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l embedded -d 'A broker for this check alone, which the command finds in MQTT_URL, MQTT_HOST and MQTT_PORT'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s q -l quiet -d 'Print nothing unless it fails'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s v -l verbose -d 'Print what happened'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand proxy" -s l -l listen -d 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it' -r
+complete -c culex -n "__fish_culex_using_subcommand proxy" -s u -l upstream -d 'The broker behind: mqtt://, mqtts://, ws:// or wss://' -r
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l journal -d 'Write everything that happens to this file, one JSON object a line' -r -F
+complete -c culex -n "__fish_culex_using_subcommand proxy" -s f -l fault -d 'A rule, such as \'{on: {from: "lamp-*", packet: puback, nth: 1}, do: drop}\'; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l faults -d 'A file with a list of rules, YAML or JSON' -r -F
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l seed -d 'Seed of probabilities, jitter and corrupted bytes' -r
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l port-file -d 'Write the port to this file once it accepts' -r -F
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l log -d 'Print each packet of both directions, decoded'
+complete -c culex -n "__fish_culex_using_subcommand proxy" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand man" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_using_subcommand links" -s h -l help -d 'Print help'

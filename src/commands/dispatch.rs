@@ -55,6 +55,22 @@ const TOOLS: &[Tool] = &[
         about: "load a broker and measure it",
         run: |argv| super::bench::run(argv),
     },
+    #[cfg(feature = "check")]
+    Tool {
+        word: "check",
+        name: "culex-check",
+        mosquitto_name: "",
+        about: "test devices: expect messages, run scenarios, with faults",
+        run: |argv| super::check::run(argv),
+    },
+    #[cfg(feature = "check")]
+    Tool {
+        word: "proxy",
+        name: "",
+        mosquitto_name: "",
+        about: "stand in front of a broker: show packets, tamper with them",
+        run: |argv| super::proxy::run(argv),
+    },
     Tool {
         word: "passwd",
         name: "",

@@ -37,6 +37,16 @@ const ADDITIONS: &[Addition] = &[
                    \\fB\\-\\-exec \\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]\n",
         sections: &[include_str!("man/culex-broker.roff"), SEE_ALSO],
     },
+    #[cfg(feature = "check")]
+    Addition {
+        program: "culex-check",
+        synopsis: ".B culex\\-check run\n[\\fIoptions\\fR]\n\\fIfile\\fR ...\n.br\n\
+                   .B culex\\-check expect\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR\n\
+                   [\\fB\\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]]\n.br\n\
+                   .B culex\\-check none\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR\n\
+                   [\\fB\\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]]\n",
+        sections: &[include_str!("man/culex-check.roff"), SEE_ALSO],
+    },
     Addition {
         program: "culex-pub",
         synopsis: ".B culex\\-pub\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fItopic\\fR\n\
@@ -97,6 +107,7 @@ pub fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn page(command: Command, addition: &Addition) -> io::Result<Vec<u8>> {
+    let tasks: Vec<Command> = command.get_subcommands().cloned().collect();
     let commands: String = command.get_subcommands().map(command_entry).collect();
     // Without the version of the package, so that a release changes no page.
     let command = command.version(None).disable_version_flag(true);
@@ -110,8 +121,22 @@ fn page(command: Command, addition: &Addition) -> io::Result<Vec<u8>> {
     } else {
         write!(page, ".SH COMMANDS\n{commands}")?;
     }
+    for task in described(addition.program, &tasks) {
+        let mut options = Vec::new();
+        Man::new(task.clone()).render_options_section(&mut options)?;
+        let name = task.get_name().to_uppercase();
+        let options = String::from_utf8_lossy(&options);
+        page.extend_from_slice(
+            options.replacen(".SH OPTIONS", &format!(".SH OPTIONS OF {name}"), 1).as_bytes(),
+        );
+    }
     addition.sections.iter().for_each(|section| page.extend_from_slice(section.as_bytes()));
     Ok(page)
+}
+
+/// The subcommands of which the page tells the options; the programs under `culex` have pages of their own.
+fn described<'a>(program: &str, tasks: &'a [Command]) -> &'a [Command] {
+    if program == "culex" { &[] } else { tasks }
 }
 
 /// A subcommand with its positional arguments and its sentence.

@@ -5,6 +5,8 @@ pub mod bench;
 #[cfg(feature = "bench")]
 pub mod bench_result;
 pub mod broker;
+#[cfg(feature = "check")]
+pub mod check;
 pub mod completions;
 pub mod dispatch;
 pub mod doorway;
@@ -17,6 +19,8 @@ pub mod links;
 pub mod man;
 pub mod passwd;
 mod printer;
+#[cfg(feature = "check")]
+pub mod proxy;
 pub mod publish;
 mod publish_progress;
 mod purge;

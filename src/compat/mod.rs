@@ -6,6 +6,8 @@ mod apply;
 pub mod broker_log;
 pub mod broker_status;
 mod check;
+#[cfg(feature = "check")]
+pub mod check_status;
 pub mod debug_lines;
 mod environment;
 mod face;

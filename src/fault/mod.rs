@@ -10,6 +10,8 @@ mod random;
 mod rule;
 mod rules;
 mod shape;
+#[cfg(feature = "json")]
+pub mod spec;
 mod splitter;
 
 pub use edit::{ConnackEdit, OwnedValue};

@@ -9,6 +9,8 @@ pub mod bench;
 #[cfg(feature = "bench")]
 pub mod bench_result;
 mod broker;
+#[cfg(feature = "check")]
+mod check;
 mod connection;
 mod general;
 mod message;
@@ -25,6 +27,11 @@ mod will;
 #[cfg(feature = "bench")]
 pub use bench::Bench;
 pub use broker::{Broker, EnvironmentForm, LogFormat};
+#[cfg(feature = "check")]
+pub use check::{
+    Check, CheckBroker, CheckColor, CheckTask, ExpectFlags, MessageMatch, NoneFlags, Proxy, Report,
+    ReportForm, RunFlags,
+};
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
 pub use message::{LineForm, Message, MessageSource};

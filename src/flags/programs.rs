@@ -12,6 +12,8 @@ pub const PROGRAMS: &[&str] = &[
     #[cfg(feature = "bench")]
     "culex-bench",
     "culex-broker",
+    #[cfg(feature = "check")]
+    "culex-check",
     "culex-pub",
     "culex-sub",
     "culex-rr",
@@ -25,6 +27,8 @@ pub fn program(name: &str) -> Option<Command> {
         #[cfg(feature = "bench")]
         "culex-bench" => super::Bench::command(),
         "culex-broker" => Broker::command(),
+        #[cfg(feature = "check")]
+        "culex-check" => super::Check::command(),
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
         "culex-rr" => Tool::Request.command(),
@@ -48,6 +52,10 @@ pub fn culex() -> Command {
         .subcommand(Passwd::command().name("passwd"));
     #[cfg(feature = "bench")]
     let command = command.subcommand(super::Bench::command().name("bench"));
+    #[cfg(feature = "check")]
+    let command = command
+        .subcommand(super::Check::command().name("check"))
+        .subcommand(super::Proxy::command().name("proxy"));
     command.subcommand(completions()).subcommand(man()).subcommand(links())
 }
 

@@ -223,7 +223,7 @@ impl Builder {
 
     /// The listeners and the configuration of a broker program, as they are.
     #[must_use]
-    #[allow(dead_code, reason = "for our own programs")]
+    #[cfg_attr(not(feature = "check"), allow(dead_code, reason = "for our own programs"))]
     pub(crate) fn with_listeners(mut self, config: broker::Config, plans: Vec<ListenPlan>) -> Self {
         self.config = config;
         self.plans = plans;

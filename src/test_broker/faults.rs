@@ -2,6 +2,7 @@
 
 use super::TestBroker;
 use crate::fault::{Rule, RuleId};
+use std::time::Duration;
 
 /// Names a rule of one broker.
 pub type FaultId = RuleId;
@@ -31,17 +32,22 @@ impl FaultGuard {
         self.broker.hub().with(|state| state.release(self.id))
     }
 
+    /// Waits until it has fired at least `count` times; false when that takes longer than `within`.
+    pub async fn fired_within(&self, count: u64, within: Duration) -> bool {
+        let id = self.id;
+        let is_reached = |state: &mut super::state::State| {
+            state.rules.hits(id).is_some_and(|hits| hits >= count).then_some(())
+        };
+        self.broker.hub().wait(within, is_reached).await.is_ok()
+    }
+
     /// Waits until it has fired at least `count` times.
     ///
     /// # Panics
     ///
     /// When that takes longer than [`super::WAIT`].
     pub async fn fired(&self, count: u64) {
-        let id = self.id;
-        let is_reached = |state: &mut super::state::State| {
-            state.rules.hits(id).is_some_and(|hits| hits >= count).then_some(())
-        };
-        if self.broker.hub().wait(super::WAIT, is_reached).await.is_err() {
+        if !self.fired_within(count, super::WAIT).await {
             self.broker.fail(&format!("the rule fired {} times and not {count}", self.hits()));
         }
     }

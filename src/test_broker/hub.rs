@@ -106,9 +106,17 @@ impl Hub {
     pub(super) async fn wait<T>(
         self: &Arc<Self>,
         within: Duration,
+        look: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<T, TimedOut> {
+        self.wait_until(&mut self.deadline(within), look).await
+    }
+
+    /// Waits until `look` finds something, or `deadline` is over.
+    pub(super) async fn wait_until<T>(
+        self: &Arc<Self>,
+        deadline: &mut oneshot::Receiver<()>,
         mut look: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<T, TimedOut> {
-        let mut deadline = self.deadline(within);
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -118,7 +126,7 @@ impl Hub {
             tokio::select! {
                 biased;
                 () = changed => {}
-                _ = &mut deadline => return look(&mut self.lock()).ok_or(TimedOut),
+                _ = &mut *deadline => return look(&mut self.lock()).ok_or(TimedOut),
             }
         }
     }

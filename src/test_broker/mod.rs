@@ -58,6 +58,7 @@ pub use actor::{ActorId, Told};
 pub use builder::{Builder, StartError};
 pub use clients::ClientHandle;
 pub use clock::Clock;
+pub(crate) use expect::nearest_text;
 pub use expect::{Expectation, Received};
 pub use faults::{FaultGuard, FaultId};
 pub use gate::Access;
@@ -66,7 +67,7 @@ pub use player::{Player, PlayerError};
 pub use publish::{Delivery, Publication};
 pub use record_json::{packet_value, record_value, snapshot_value};
 pub use stream::TestStream;
-pub use timeline::{describe, timeline};
+pub use timeline::{describe, line as timeline_line, timeline};
 pub use upstream::UpstreamError;
 
 use crate::broker::{self, Message, SessionView};
@@ -345,15 +346,43 @@ impl TestBroker {
         mut is_wanted: impl FnMut(&Record) -> bool,
     ) -> Result<Arc<Record>, Vec<Arc<Record>>> {
         let mut at = since;
-        let found = self
-            .hub()
-            .wait(within, |state| {
-                let found = state.journal.since(at).find(|record| is_wanted(record)).cloned();
-                at = state.journal.next_sequence();
-                found
-            })
-            .await;
-        found.map_err(|_| self.records_since(since))
+        let mut deadline = self.hub().deadline(within);
+        // Records are looked at without the lock: whoever looks may take its time, or ask the broker something.
+        loop {
+            let new = |state: &mut state::State| {
+                let new: Vec<_> = state.journal.since(at).cloned().collect();
+                (!new.is_empty()).then_some(new)
+            };
+            let Ok(records) = self.hub().wait_until(&mut deadline, new).await else {
+                return Err(self.records_since(since));
+            };
+            for record in records {
+                at = record.sequence + 1;
+                if is_wanted(&record) {
+                    return Ok(record);
+                }
+            }
+        }
+    }
+
+    /// As [`TestBroker::wait_for`], but `is_enough` is shown each record once, until it says so.
+    ///
+    /// # Errors
+    ///
+    /// The records from number `since` on, when it never did.
+    pub async fn wait_for_each(
+        &self,
+        since: u64,
+        within: Duration,
+        is_enough: impl FnMut(&Record) -> bool,
+    ) -> Result<(), Vec<Arc<Record>>> {
+        self.wait_for(since, within, is_enough).await.map(drop)
+    }
+
+    /// How long the journal has been kept.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.hub().lock().timepiece.stamp().since(crate::time::Time::ZERO)
     }
 
     /// Writes all records to `path`, one JSON object a line.

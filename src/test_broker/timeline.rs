@@ -113,7 +113,7 @@ pub fn timeline(records: &[Arc<Record>]) -> String {
 
 /// One record with its time in seconds.
 #[must_use]
-pub(crate) fn line(record: &Record) -> String {
+pub fn line(record: &Record) -> String {
     let micros = record.time.as_nanos() / 1000;
     format!("{:>4}.{:06} {}", micros / 1_000_000, micros % 1_000_000, describe(record))
 }

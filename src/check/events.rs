@@ -1,0 +1,108 @@
+//! Events of clients and of the broker, as a scenario asks for them.
+
+use super::scenario::ExpectSpec;
+use super::variables::Variables;
+use crate::journal::Record;
+use crate::test_broker::matcher::{Captures, json};
+use crate::test_broker::{describe, record_value};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// The events that there are, by their word in a record.
+const WORDS: [&str; 19] = [
+    "open",
+    "packet",
+    "malformed",
+    "fault",
+    "connect",
+    "refused",
+    "subscribe",
+    "unsubscribe",
+    "close",
+    "disconnect",
+    "drop",
+    "session-expired",
+    "will",
+    "message",
+    "mark",
+    "note",
+    "advance",
+    "stop",
+    "start",
+];
+
+/// What of a record must be there.
+#[derive(Debug)]
+pub(super) struct EventMatcher {
+    wanted: Value,
+    event: String,
+    client: Option<String>,
+}
+
+impl EventMatcher {
+    pub(super) fn compile(spec: &ExpectSpec, variables: &Variables) -> Result<Self, String> {
+        let event = spec.event.clone().unwrap_or_else(|| "packet".to_owned());
+        if !WORDS.contains(&event.as_str()) {
+            let suggestion = super::load::suggestion(&event, WORDS);
+            return Err(format!("there is no event '{event}'{suggestion}"));
+        }
+        let mut wanted = Map::new();
+        wanted.insert("event".into(), json!(event));
+        let client = spec.client.as_ref().map(|client| variables.fill(client)).transpose()?;
+        if let Some(client) = &client {
+            wanted.insert("client".into(), json!(client));
+        }
+        if let Some(is_present) = spec.session_present {
+            wanted.insert("session_present".into(), json!(is_present));
+        }
+        if let Some(packet) = &spec.packet {
+            wanted.insert("packet".into(), json!(packet));
+        }
+        if let Some(topic) = &spec.topic {
+            let member = if event == "subscribe" || event == "unsubscribe" { "filter" } else { "topic" };
+            wanted.insert(member.into(), json!(variables.fill(topic)?));
+        }
+        let flags = [("retain", spec.retain), ("dup", spec.dup)];
+        wanted.extend(flags.into_iter().filter_map(|(name, flag)| Some((name.to_owned(), json!(flag?)))));
+        if let Some(qos) = spec.qos {
+            wanted.insert("qos".into(), json!(qos));
+        }
+        if let Some(text) = &spec.text {
+            wanted.insert("payload".into(), json!(variables.fill(text)?));
+        }
+        if let Some(Value::Object(members)) = &spec.record {
+            for (name, value) in members {
+                wanted.insert(name.clone(), variables.fill_value(value)?);
+            }
+        }
+        Ok(Self { wanted: Value::Object(wanted), event, client })
+    }
+
+    pub(super) fn check(&self, record: &Record) -> Option<Captures> {
+        let mut differences = Vec::new();
+        json::subset(&self.wanted, &record_value(record), "", &mut differences);
+        differences.is_empty().then(Captures::new)
+    }
+
+    /// What that client did instead.
+    pub(super) fn miss(&self, records: &[Arc<Record>]) -> String {
+        const SHOWN_MAX: usize = 3;
+        let mut text = String::new();
+        let is_alike = |record: &&Arc<Record>| {
+            let value = record_value(record);
+            value["event"] == self.event.as_str()
+                && self.client.as_ref().is_none_or(|client| value["client"] == client.as_str())
+        };
+        for record in records.iter().rev().filter(is_alike).take(SHOWN_MAX) {
+            let mut differences = Vec::new();
+            json::subset(&self.wanted, &record_value(record), "", &mut differences);
+            text.push_str(&format!("\n  nearest: {}", describe(record)));
+            differences.iter().for_each(|difference| text.push_str(&format!("\n    {difference}")));
+        }
+        if text.is_empty() {
+            let whose = self.client.as_ref().map(|client| format!(" of {client}")).unwrap_or_default();
+            text = format!("\n  no {} event{whose} came at all", self.event);
+        }
+        text
+    }
+}

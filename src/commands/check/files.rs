@@ -1,0 +1,88 @@
+//! Finding scenarios.
+
+use crate::check::{Loaded, load};
+use crate::flags::RunFlags;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a scenario file's name ends with, in directories.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// The deepest directory that is looked into.
+const DEPTH_MAX: usize = 16;
+
+/// The files that are named, and those of directories that are named, in order.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            walk(path, 0, &mut files)?;
+            if files.len() == before {
+                return Err(format!("{}: there is no scenario in this directory", path.display()));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Ok(());
+    }
+    let fault = |error: std::io::Error| format!("{}: {error}", folder.display());
+    // In the order of their names, whatever the file system's is.
+    let mut entries = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        entries.insert(entry.map_err(fault)?.path());
+    }
+    for path in entries {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_scenario =
+            path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+        // Names with an underscore are included by others.
+        if name.starts_with(['_', '.']) {
+            continue;
+        }
+        if path.is_dir() {
+            walk(&path, depth + 1, files)?;
+        } else if is_scenario {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// All scenarios that the flags ask for.
+pub(super) fn load_all(flags: &RunFlags, given: &load::Given) -> Result<Vec<Loaded>, String> {
+    let mut all = Vec::new();
+    for path in find(&flags.files)? {
+        all.extend(load::load(&path, given).map_err(|error| error.to_string())?);
+    }
+    if let Some(url) = &flags.broker {
+        for loaded in &mut all {
+            loaded.scenario.broker.embedded = None;
+            loaded.scenario.broker.url = Some(url.clone());
+        }
+    }
+    let is_wanted = |loaded: &Loaded| {
+        flags.filter.is_empty()
+            || flags.filter.iter().any(|text| {
+                loaded.name.contains(text.as_str())
+                    || loaded.path.to_string_lossy().contains(text.as_str())
+                    || loaded.scenario.tags.iter().any(|tag| tag == text)
+            })
+    };
+    all.retain(is_wanted);
+    if let Some((index, count)) = flags.shard {
+        let mut at = 0;
+        all.retain(|_| {
+            at += 1;
+            at % count == index % count
+        });
+    }
+    Ok(all)
+}

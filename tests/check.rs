@@ -1,0 +1,188 @@
+//! Scenarios that must pass, scenarios that must fail with the very report beside them, and the schema of both.
+//!
+//! `CULEX_REGENERATE=1 cargo test --test check` writes the reports anew.
+#![cfg(feature = "check")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use regex::Regex;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_culex-check"))
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("MQTT_URL")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The scenarios of a folder, without those that others include.
+fn scenarios(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml")
+                && !path.file_name().unwrap().to_string_lossy().starts_with('_')
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_scenario_that_must_pass_does() {
+    let ran = check(&["run", "tests/check/pass", "examples/check", "--seed", "1"]);
+    assert!(ran.status.success(), "{}{}", text(&ran.stdout), text(&ran.stderr));
+}
+
+/// What differs from run to run becomes the same.
+fn normalized(report: &str) -> String {
+    let rules = [
+        (r"\(\d+ ms\)|\(\d+\.\d s\)", "(TIME)"),
+        (r"in \d+ ms|in \d+\.\d s", "in TIME"),
+        (r"(?m)^( +) *\d+\.\d{6} ", "${1}TIME "),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"auto-[0-9A-Fa-f-]{36}", "auto-ID"),
+        (r"after \d+(\.\d+)?[µmn]?s", "after TIME"),
+    ];
+    let mut text = report.replace(&format!("{}/", root().display()), "");
+    for (pattern, replacement) in rules {
+        text = Regex::new(pattern).unwrap().replace_all(&text, replacement).into_owned();
+    }
+    // How far the time goes to the left is the time's own business.
+    Regex::new(r"(?m)^ +TIME ").unwrap().replace_all(&text, "    TIME ").into_owned()
+}
+
+#[test]
+fn every_scenario_that_must_fail_does_with_its_report() {
+    let writes = std::env::var_os("CULEX_REGENERATE").is_some();
+    let mut wrong = Vec::new();
+    for path in scenarios("tests/check/fail") {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let ran = check(&["run", &name, "--seed", "1", "--var", "run=run"]);
+        let status = ran.status.code().unwrap();
+        let report =
+            format!("{}{}status {status}\n", normalized(&text(&ran.stdout)), normalized(&text(&ran.stderr)));
+        assert_ne!(status, 0, "{name} passed:\n{report}");
+        let golden = path.with_extension("txt");
+        if writes {
+            fs::write(&golden, &report).unwrap();
+        } else if fs::read_to_string(&golden).unwrap_or_default() != report {
+            wrong.push(format!("{name}:\n{report}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\nIf that is right: CULEX_REGENERATE=1 cargo test --test check",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_scenario_keeps_the_published_schema() {
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("docs/check.schema.json")).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let all =
+        [scenarios("tests/check/pass"), scenarios("examples/check"), scenarios("tests/check/fail")].concat();
+    for path in all {
+        let text = fs::read_to_string(&path).unwrap();
+        let value: Value = match serde_saphyr::from_str(&text) {
+            Ok(value) => value,
+            // One that shows how a fault of YAML's own is told.
+            Err(_) if path.to_string_lossy().contains("yaml-fault") => continue,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let is_right = validator.is_valid(&value);
+        let must_be_wrong = path.to_string_lossy().contains("wrong-word");
+        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(is_right, !must_be_wrong, "{}: {errors:?}", path.display());
+    }
+}
+
+#[test]
+fn reports_are_written_in_every_form() {
+    let folder = std::env::temp_dir().join(format!("culex-check-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let mut arguments =
+        vec!["run".to_owned(), "tests/check/fail/subset.yaml".into(), "tests/check/pass/lamp.yaml".into()];
+    for (form, name) in [
+        ("tap", "t.tap"),
+        ("junit", "j.xml"),
+        ("ndjson", "n.ndjson"),
+        ("html", "h.html"),
+        ("human", "t.txt"),
+        ("github", "g.txt"),
+    ] {
+        arguments.extend(["--report".to_owned(), format!("{form}={}", file(name))]);
+    }
+    arguments.extend(["--artifacts".to_owned(), file("artifacts")]);
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(check(&words).status.code(), Some(1));
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert!(read("t.tap").starts_with("TAP version 14\n1..2\nnot ok 1 - "), "{}", read("t.tap"));
+    assert!(read("j.xml").contains("failures=\"1\""));
+    assert!(read("g.txt").starts_with("::error file="));
+    assert!(read("h.html").contains("</html>"));
+    let lines: Vec<Value> =
+        read("n.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.last().unwrap()["failed"], 1);
+    assert!(fs::read_dir(folder.join("artifacts")).unwrap().count() >= 2);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Contract, section 2.3: the command starts only when the subscription stands, and its status counts.
+#[test]
+fn one_line_checks_tell_by_their_status() {
+    let publisher = env!("CARGO_BIN_EXE_culex");
+    let publish = |payload: &str| format!("{publisher} pub -t dev/42/state -m '{payload}'");
+    let expect = |payload: &str, more: &[&str]| {
+        let line = publish(payload);
+        let mut words =
+            vec!["expect", "--embedded", "-t", "dev/{id}/state", "--json-subset", r#"{"on":true}"#];
+        words.extend(more);
+        words.extend(["--", "sh", "-c", &line]);
+        check(&words)
+    };
+    let found = expect(r#"{"on":true,"level":3}"#, &[]);
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found.stderr));
+    assert!(text(&found.stdout).starts_with("ok: "));
+    let missed = expect(r#"{"on":false}"#, &["--within", "200ms"]);
+    assert_eq!(missed.status.code(), Some(1));
+    assert!(text(&missed.stderr).contains("/on: is false, must be true"), "{}", text(&missed.stderr));
+    for (words, status) in [
+        (vec!["none", "--embedded", "-t", "error/#", "--for", "10ms", "--", "true"], 0),
+        (vec!["none", "--embedded", "-t", "error/#", "--for", "10ms", "--", "false"], 1),
+        (vec!["expect", "--embedded", "-t", "a", "--", "false"], 1),
+        (vec!["expect", "--embedded", "-t", "a", "--", "/no/such/program"], 3),
+        (vec!["expect", "-L", "mqtt://127.0.0.1:1", "-t", "a", "--within", "1s"], 3),
+        (vec!["expect", "-L", "http://x", "-t", "a"], 3),
+        (vec!["expect", "--embedded", "-t", "a/#/b"], 2),
+        (vec!["expect"], 2),
+        (vec!["run", "/no/such/file.yaml"], 2),
+    ] {
+        let ran = check(&words);
+        assert_eq!(ran.status.code(), Some(status), "{words:?}: {}", text(&ran.stderr));
+    }
+}
