@@ -98,6 +98,15 @@ fn every_scenario_that_must_fail_does_with_its_report() {
     );
 }
 
+fn restore_names(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("NAMENAME", "${name}"),
+        Value::Array(elements) => elements.iter_mut().for_each(restore_names),
+        Value::Object(members) => members.values_mut().for_each(restore_names),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_scenario_keeps_the_published_schema() {
     let schema: Value =
@@ -105,14 +114,18 @@ fn every_scenario_keeps_the_published_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let all =
         [scenarios("tests/check/pass"), scenarios("examples/check"), scenarios("tests/check/fail")].concat();
+    let names = Regex::new(r"\$\{[^}]+\}").unwrap();
     for path in all {
         let text = fs::read_to_string(&path).unwrap();
-        let value: Value = match serde_saphyr::from_str(&text) {
+        // An editor's schema knows nothing of names in front of a brace.
+        let text = names.replace_all(&text, "NAMENAME").into_owned();
+        let mut value: Value = match serde_saphyr::from_str(&text) {
             Ok(value) => value,
             // One that shows how a fault of YAML's own is told.
             Err(_) if path.to_string_lossy().contains("yaml-fault") => continue,
             Err(error) => panic!("{}: {error}", path.display()),
         };
+        restore_names(&mut value);
         let is_right = validator.is_valid(&value);
         let must_be_wrong = path.to_string_lossy().contains("wrong-word");
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();

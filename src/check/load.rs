@@ -1,7 +1,7 @@
 //! From files to scenarios that can be run.
 
 use super::scenario::Scenario;
-use super::variables::{Variables, captured, text_of, uses};
+use super::variables::{Variables, captured, masked, text_of, unmask, uses};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -97,12 +97,12 @@ pub fn load(path: &Path, given: &Given) -> Result<Vec<Loaded>, LoadError> {
         text: text.replace("<input>", &path.display().to_string()),
     };
     let source = read(path).map_err(fault)?;
-    let preface: Preface = parse(&source).map_err(fault)?;
+    let preface = read_preface(&source).map_err(fault)?;
     let mut included = Vec::new();
     for name in &preface.include {
         let beside = path.parent().unwrap_or(Path::new(".")).join(name);
         let source = read(&beside).map_err(|text| fault(format!("include {name}: {text}")))?;
-        let preface: Preface = parse(&source).map_err(|text| fault(format!("include {name}: {text}")))?;
+        let preface = read_preface(&source).map_err(|text| fault(format!("include {name}: {text}")))?;
         included.push((name.clone(), source, preface.vars));
     }
     let combinations = combinations(&preface.matrix).map_err(fault)?;
@@ -145,6 +145,14 @@ fn read(path: &Path) -> Result<String, String> {
 /// YAML, of which JSON is a part.
 fn parse<T: for<'de> serde::Deserialize<'de>>(source: &str) -> Result<T, String> {
     serde_saphyr::from_str(source).map_err(|error| with_suggestion(&error.to_string()))
+}
+
+/// Names are no YAML where a brace has a meaning, so they are put aside for this.
+fn read_preface(source: &str) -> Result<Preface, String> {
+    let mut preface: Preface = parse(&masked(source))?;
+    preface.vars.values_mut().for_each(unmask);
+    preface.matrix.values_mut().flatten().for_each(unmask);
+    Ok(preface)
 }
 
 /// All combinations of a matrix's values, the last name's changing fastest.

@@ -105,6 +105,21 @@ impl Variables {
     }
 }
 
+/// A file's text in which each `${name}` is a plain word, for a first reading.
+pub(super) fn masked(source: &str) -> String {
+    USE.replace_all(source, "${1}\u{27e6}${2}\u{27e7}").into_owned()
+}
+
+/// Undoes [`masked`] in what was read.
+pub(super) fn unmask(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('\u{27e6}', "${").replace('\u{27e7}', "}"),
+        Value::Array(elements) => elements.iter_mut().for_each(unmask),
+        Value::Object(members) => members.values_mut().for_each(unmask),
+        _ => {}
+    }
+}
+
 /// A value inside a text.
 pub(super) fn text_of(value: &Value) -> String {
     match value {
