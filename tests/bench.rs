@@ -395,3 +395,54 @@ fn each_client_resumes_its_own_tls_session_or_none() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn load_on_the_library_rumqttc_is_counted_as_exactly_as_our_own() {
+    for qos in 0..3 {
+        for version in ["311", "5"] {
+            for words in ["--rate 2k", "--rate max", "-c 4 --fan-in 2 --rate 2k"] {
+                let words = format!("--engine rumqttc -V {version} -q {qos} -c 4 -L 400 -W 60 {words}");
+                let sink = Sink::start(Faults::default()).unwrap();
+                let result = bench(&words, &sink);
+                let counts = &result.counts;
+                assert_eq!((counts.sent, count(&sink.counts().published)), (400, 400), "{words}");
+                assert_eq!(counts.received, count(&sink.counts().delivered), "{words}: {:?}", result.errors);
+                assert_eq!(
+                    (counts.expected, counts.lost, counts.duplicate),
+                    (counts.received, 0, 0),
+                    "{words}"
+                );
+                assert_eq!(counts.acked, if qos == 0 { 0 } else { 400 }, "{words}");
+                assert_eq!((counts.disconnects, result.errors.len()), (0, 0), "{words}: {:?}", result.errors);
+            }
+        }
+    }
+    let sink = Sink::start(Faults::default()).unwrap();
+    let argv = ["culex-bench", "--engine", "rumqttc", "-c", "2"];
+    let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+    plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), sink.port());
+    drop(sink);
+    let mut result = run(plan, &Stop::default(), &mut |_| {}).unwrap();
+    result.conclude(&[]);
+    assert_eq!((result.counts.connect_fail.get("refused"), result.verdict.exit_code), (Some(&4), 3));
+}
+
+#[test]
+fn what_rumqttc_cannot_do_is_refused() {
+    for (words, what) in [
+        ("conn", "modes other than run, pub, sub and find"),
+        ("-V 31", "-V 31"),
+        ("--tls", "TLS"),
+        ("-D publish user-property a b", "-D"),
+        ("-m hello", "stamps in properties"),
+        ("--slow-consumer 5", "--slow-consumer"),
+    ] {
+        let argv = ["culex-bench", "--engine", "rumqttc"].into_iter().chain(words.split_whitespace());
+        let error = Bench::try_parse_from(argv).unwrap().plan(7).unwrap_err().to_string();
+        assert_eq!(
+            error.split(": ").next().unwrap(),
+            format!("--engine rumqttc does not do {what}"),
+            "{words}"
+        );
+    }
+}

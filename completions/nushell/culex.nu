@@ -364,6 +364,10 @@ module completions {
     [ "0" "1" "2" ]
   }
 
+  def "nu-complete culex bench engine" [] {
+    [ "own" "rumqttc" ]
+  }
+
   def "nu-complete culex bench allow" [] {
     [ "loss" "duplicate" "reorder" ]
   }
@@ -452,6 +456,7 @@ module completions {
     --unsubscribe             # Unsubscribe at the end
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
+    --engine: string@"nu-complete culex bench engine" # What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)
     --threads: string         # Event loops, each a thread; as many as there are processors by default
     --pin                     # Keep each thread to a processor of its own (Linux)
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS

@@ -217,6 +217,16 @@ pub struct Subscription {
     pub unsubscribe: Option<Properties>,
 }
 
+/// What makes the load.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Engine {
+    /// Our own event loops.
+    #[default]
+    Own,
+    /// The client library rumqttc.
+    Rumqttc,
+}
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -240,6 +250,8 @@ pub struct Plan {
     pub message: Message,
     /// What is subscribed to.
     pub subscription: Subscription,
+    /// What makes the load.
+    pub engine: Engine,
     /// The properties of each DISCONNECT.
     pub disconnect: Properties,
     /// Event loops, each a thread.

@@ -8,11 +8,12 @@ mod storm;
 pub use phases::{Live, Stop};
 
 use super::machine;
-use super::plan::{Address, Member, Plan, Role};
+use super::plan::{Address, Engine, Member, Plan, Role};
 use super::result::RunResult;
 use super::side::SideError;
 use super::worker::Worker;
 use super::worker::clock::Clock;
+use super::worker::rumqttc::LibraryWorker;
 use super::worker::shared::{Gauge, Report, Rings, Shared, tls_config};
 use super::worker::socket::{Layering, Remote};
 use mio::Waker;
@@ -122,21 +123,43 @@ impl Fleet {
         let (sender, reports) = mpsc::channel();
         let mut fleet = Self { threads: Vec::new(), wakers: Vec::new(), reports };
         for (number, members) in members.iter().enumerate() {
-            let made = Worker::new(shared.clone(), number, members, sender.clone());
-            let (worker, waker) = made.map_err(RunError::Start)?;
+            let (worker, waker) = made(shared, number, members, &sender).map_err(RunError::Start)?;
             let builder = thread::Builder::new().name(format!("bench-{number}"));
             let is_pinned = shared.plan.is_pinned;
             let work = move || {
                 if is_pinned {
                     machine::pin(number)?;
                 }
-                worker.run()
+                worker()
             };
             fleet.threads.push(builder.spawn(work).map_err(RunError::Start)?);
             fleet.wakers.push(waker);
         }
         Ok(fleet)
     }
+}
+
+/// What a thread of a run does.
+type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// A worker of the engine that the plan asks for.
+fn made(
+    shared: &Arc<Shared>,
+    number: usize,
+    members: &[(u64, Member)],
+    reports: &mpsc::Sender<Report>,
+) -> io::Result<(Work, Waker)> {
+    let (shared, reports) = (shared.clone(), reports.clone());
+    Ok(match shared.plan.engine {
+        Engine::Own => {
+            let (worker, waker) = Worker::new(shared, number, members, reports)?;
+            (Box::new(|| worker.run()), waker)
+        }
+        Engine::Rumqttc => {
+            let (worker, waker) = LibraryWorker::new(shared, number, members, reports)?;
+            (Box::new(|| worker.run()), waker)
+        }
+    })
 }
 
 /// Which worker has which clients, each with its place in the order of connecting.

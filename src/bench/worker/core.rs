@@ -392,11 +392,17 @@ impl Core {
 
     /// Ends: hands everything over.
     pub(super) fn finish(mut self) {
+        self.hand_in();
+    }
+
+    /// Hands everything over.
+    pub(super) fn hand_in(&mut self) {
         if self.tally.phase == Phase::Measure {
             self.end_of_measuring();
         }
         self.outcome.counts.received += self.unmarked;
-        let _ = self.reports.send(Report::Tally(self.tally));
-        let _ = self.reports.send(Report::Done(self.outcome));
+        let tally = std::mem::replace(&mut self.tally, Box::new(Tally::new(Phase::Drain, u32::MAX)));
+        let _ = self.reports.send(Report::Tally(tally));
+        let _ = self.reports.send(Report::Done(std::mem::take(&mut self.outcome)));
     }
 }

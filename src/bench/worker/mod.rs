@@ -8,7 +8,9 @@ mod client;
 pub(crate) mod clock;
 mod core;
 mod pipe;
+pub(crate) mod rumqttc;
 mod sender;
+mod settle;
 pub(crate) mod shared;
 mod slow;
 pub(crate) mod socket;
@@ -18,14 +20,11 @@ mod timer;
 mod traffic;
 
 use self::core::Core;
-use super::plan::{Member, Role};
-use checks::Checks;
+use super::plan::Member;
 use client::{Client, Stage};
 use mio::{Events, Poll, Token, Waker};
-use sender::Sender;
 use shared::{Report, Shared};
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -77,26 +76,11 @@ impl Worker {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let registry = poll.registry().try_clone()?;
         let mut core = Core::new(shared.clone(), registry, reports, number);
-        let plan = &shared.plan;
-        let mut groups: HashMap<String, usize> = HashMap::new();
-        let mut clients = Vec::with_capacity(members.len());
-        for (_, member) in members {
-            let sender = member.role.publishes().then(|| {
-                let receivers = shared.receivers.get(member.index as usize).copied().unwrap_or(0);
-                Box::new(Sender::new(plan, *member, receivers))
-            });
-            let mut checks = 0;
-            if member.role.subscribes() && member.role != Role::Responder {
-                let own = core.checks.len();
-                // The members of a shared subscription are one receiver.
-                let share = if member.role == Role::Subscriber { plan.share(*member) } else { None };
-                checks = share.map_or(own, |share| *groups.entry(share).or_insert(own));
-                if checks == own {
-                    core.checks.push(Checks::default());
-                }
-            }
-            clients.push(Client::new(plan, *member, sender, checks));
-        }
+        let parts = settle::parts(&mut core, members);
+        let clients = parts
+            .into_iter()
+            .map(|(member, sender, checks)| Client::new(&shared.plan, member, sender, checks))
+            .collect();
         let order = members.iter().map(|(place, _)| *place).collect();
         Ok((Self { poll, timer, core, clients, next_open: 0, order, last_wake: 0, has_left: false }, waker))
     }
@@ -282,41 +266,10 @@ impl Worker {
 
     /// Adds up what clients and receivers have counted.
     fn finish(mut self) {
-        let plan = &self.core.shared.clone().plan;
-        for client in &mut self.clients {
-            let Some(sender) = &mut client.sender else { continue };
-            let (load_end, measure_from) = (self.core.load_end, self.core.measure_from);
-            // Nothing is asked of a load that never began.
-            let was_asked = plan.load.schedule.is_some() && self.core.is_started();
-            let unsent = if was_asked { sender.rest(plan, measure_from, load_end) } else { 0 };
-            let counts = &mut self.core.outcome.counts;
-            counts.asked += sender.asked + unsent;
-            counts.unsent += sender.dropped + unsent;
-            self.core.outcome.unsent_own += if sender.is_held { 0 } else { unsent };
-            counts.dropped_late += sender.dropped;
-            counts.sent += sender.sent;
-            counts.expected += sender.expected;
-            let stream = self.core.outcome.streams.entry(sender.stream).or_default();
-            stream.stream = sender.stream;
-            stream.sent += sender.sent;
-            stream.expected += sender.expected;
+        for sender in self.clients.iter_mut().filter_map(|client| client.sender.as_mut()) {
+            settle::sender(&mut self.core, sender, 0);
         }
-        for checks in std::mem::take(&mut self.core.checks) {
-            let is_alone = plan.mode == super::plan::Mode::Subscribe;
-            for count in checks.counts() {
-                self.core.outcome.streams.entry(count.stream).or_default().merge(count);
-                self.core.outcome.streams.entry(count.stream).or_default().stream = count.stream;
-            }
-            for (stream, missing) in checks.gaps().filter(|_| is_alone) {
-                let stream = self.core.outcome.streams.entry(stream).or_default();
-                stream.expected += missing;
-            }
-            if is_alone {
-                for count in checks.counts() {
-                    self.core.outcome.streams.entry(count.stream).or_default().expected += count.received;
-                }
-            }
-        }
+        settle::checks(&mut self.core);
         self.core.finish();
     }
 }

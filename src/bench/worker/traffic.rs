@@ -171,15 +171,7 @@ impl Client {
             core.outcome.error("publish_refused", || format!("reason {}", reason.0));
             return;
         }
-        let latency = core.since_start().saturating_sub(flight.due);
-        core.acked += 1;
-        let is_measured = flight.due >= core.measure_from;
-        if is_measured {
-            core.outcome.counts.acked += 1;
-        }
-        let tally = core.tally_of(is_measured);
-        tally.acked += 1;
-        tally.latency.ack.record_nanoseconds(latency);
+        core.acknowledge(flight.due);
     }
 
     /// Answers a message and judges it.
@@ -262,9 +254,23 @@ fn reply(core: &mut Core, replies: &mut Window, publish: &PublishRef<'_>) {
 }
 
 impl Core {
+    /// The last acknowledgement of a message that was due then.
+    #[inline]
+    pub(super) fn acknowledge(&mut self, due: u64) {
+        let latency = self.since_start().saturating_sub(due);
+        self.acked += 1;
+        let is_measured = due >= self.measure_from;
+        if is_measured {
+            self.outcome.counts.acked += 1;
+        }
+        let tally = self.tally_of(is_measured);
+        tally.acked += 1;
+        tally.latency.ack.record_nanoseconds(latency);
+    }
+
     /// Finds out what a message is to its receiver, and how long it took.
     #[inline]
-    fn judge(&mut self, checks: usize, publish: &PublishRef<'_>) {
+    pub(super) fn judge(&mut self, checks: usize, publish: &PublishRef<'_>) {
         let Some(mark) = self.read_stamp(publish) else {
             let is_foreign = self.shared.plan.message.stamp != StampForm::Off;
             self.outcome.counts.foreign += u64::from(is_foreign);

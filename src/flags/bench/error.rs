@@ -55,6 +55,9 @@ pub enum BenchError {
     /// A payload too small for the stamp that is asked for, or too large for MQTT.
     #[error("{0}")]
     Payload(String),
+    /// What another engine cannot do.
+    #[error("--engine rumqttc does not do {0}")]
+    Engine(&'static str),
     /// Options that do not go together.
     #[error("{0}")]
     Conflict(&'static str),

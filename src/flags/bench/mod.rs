@@ -1,6 +1,7 @@
 //! The load generator's own flags: what a fleet needs, where a single client has other letters.
 
 mod config;
+mod engine;
 mod error;
 mod layout;
 pub mod plan;
@@ -478,10 +479,23 @@ pub enum ProgressWord {
     None,
 }
 
+/// What makes the load.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum EngineWord {
+    /// Our own event loops
+    #[default]
+    Own,
+    /// The client library rumqttc: a task or two a client
+    Rumqttc,
+}
+
 /// The generator itself.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Generator")]
 pub struct BenchGenerator {
+    /// What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)
+    #[arg(long, value_name = "name", value_enum, default_value = "own", hide_possible_values = true)]
+    pub engine: EngineWord,
     /// Event loops, each a thread; as many as there are processors by default
     #[arg(long, value_name = "count", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

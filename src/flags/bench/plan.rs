@@ -76,6 +76,7 @@ impl Bench {
                 properties.subscribe,
                 properties.unsubscribe,
             )?,
+            engine: self.engine(),
             disconnect: properties.disconnect,
             message,
             threads: self.threads(),
@@ -84,6 +85,7 @@ impl Bench {
             run: run & 0xFF_FFFF,
         };
         check_names(&plan)?;
+        self.check_engine(&plan)?;
         Ok(plan)
     }
 
