@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the independent peers that tests/interop.rs talks to: Debian's mosquitto and its clients (with apt-get, as root),
-# PyPI's paho-mqtt and aiomqtt, npm's mqtt (both into target/peers, which the tests look into).
+# PyPI's paho-mqtt and aiomqtt, npm's mqtt (both into target/peers, which the tests look into), and there too pytest and
+# Jest for the examples.
 # What is there already is left as it is. Each install is tried twice.
 set -eu
 cd "$(dirname "$0")/.."
@@ -42,6 +43,12 @@ fi
 if [ ! -d "$peers/node_modules/mqtt" ]; then
     twice npm install --silent --no-fund --no-audit --no-save --prefix "$peers" mqtt@5
 fi
+
+# The test runners of examples/pytest and examples/jest.
+"$peers/venv/bin/python" -c 'import pytest' 2>/dev/null ||
+    twice "$peers/venv/bin/pip" install -q --disable-pip-version-check 'pytest>=8,<10'
+[ -d "$peers/node_modules/jest" ] ||
+    twice npm install --silent --no-fund --no-audit --no-save --prefix "$peers" mqtt@5 jest@29
 
 mosquitto_pub --version | head -n 1 || true # its status is 1
 "$peers/venv/bin/python" -c 'import importlib.metadata as m; print(*(f"{n} {m.version(n)}" for n in ("paho-mqtt", "aiomqtt")), sep="\n")'

@@ -199,3 +199,83 @@ fn one_line_checks_tell_by_their_status() {
         assert_eq!(ran.status.code(), Some(status), "{words:?}: {}", text(&ran.stderr));
     }
 }
+
+/// Starts a broker with a control socket and says `lines` to it; its answers, and the process's status.
+fn converse(flags: &[&str], lines: &[&str]) -> (Vec<Value>, Option<i32>) {
+    use std::io::{BufRead, BufReader, Write};
+    let mut broker = Command::new(env!("CARGO_BIN_EXE_culex-broker"))
+        .args(["--port", "0", "--control", "--print-env", "json", "--until-eof", "--quiet"])
+        .args(flags)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut environment = String::new();
+    BufReader::new(broker.stdout.as_mut().unwrap()).read_line(&mut environment).unwrap();
+    let environment: Value = serde_json::from_str(&environment).unwrap();
+    let mut control = std::net::TcpStream::connect(environment["CULEX_CONTROL"].as_str().unwrap()).unwrap();
+    let mut answers = BufReader::new(control.try_clone().unwrap());
+    let mut said = Vec::new();
+    for line in lines {
+        control.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        said.push(serde_json::from_str(&answer).unwrap());
+    }
+    drop((control, answers));
+    drop(broker.stdin.take());
+    (said, broker.wait().unwrap().code())
+}
+
+#[test]
+fn a_control_socket_takes_steps_and_answers_each() {
+    let (answers, status) = converse(
+        &[],
+        &[
+            r#"{"client": {"id": "a", "connect": true, "subscribe": "x"}}"#,
+            r#"{"publish": {"topic": "x", "json": {"n": 1}, "qos": 1, "acked_by": "a"}, "id": "seven"}"#,
+            r#"{"expect": {"topic": "{t}", "since": "start", "json": {"subset": {"n": 1}}}}"#,
+            r#"{"expect": {"topic": "y", "within": "10ms"}}"#,
+            r#"{"ask": "snapshot"}"#,
+            r#"{"bogus": 1}"#,
+            "no json",
+            r#"{"advance": "1h"}"#,
+            r#"{"ask": "reset"}"#,
+            r#"{"ask": "snapshot"}"#,
+        ],
+    );
+    let oks: Vec<bool> = answers.iter().map(|answer| answer["ok"].as_bool().unwrap()).collect();
+    assert_eq!(oks, [true, true, true, false, true, false, false, true, true, true], "{answers:?}");
+    assert_eq!(answers[1]["id"], "seven");
+    assert_eq!(
+        (&answers[2]["captures"]["t"], &answers[2]["record"]["event"]),
+        (&"x".into(), &"message".into())
+    );
+    assert!(answers[3]["error"].as_str().unwrap().contains("no message came at all"));
+    assert_eq!(answers[4]["sessions"][0]["client"], "a");
+    assert_eq!(answers[9]["sessions"].as_array().unwrap().len(), 0);
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn what_a_broker_must_be_at_the_end_decides_about_its_status() {
+    let retain = r#"{"publish": {"topic": "left", "text": "x", "retain": true}}"#;
+    let clear = r#"{"publish": {"topic": "left", "retain": true}}"#;
+    let asserted =
+        ["--assert", "retained-empty", "--assert", "no-protocol-errors", "--assert", "all-acknowledged"];
+    assert_eq!(converse(&asserted, &[retain]).1, Some(1));
+    assert_eq!(converse(&asserted, &[retain, clear]).1, Some(0));
+    let folder = std::env::temp_dir().join(format!("culex-watched-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (record, junit) = (folder.join("r.ndjson"), folder.join("j.xml"));
+    let files = ["--record", record.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
+    assert_eq!(converse(&[&asserted[..2], &files[..]].concat(), &[retain]).1, Some(1));
+    let records = fs::read_to_string(record).unwrap();
+    assert!(
+        records.lines().all(|line| serde_json::from_str::<Value>(line).is_ok())
+            && records.contains("\"left\"")
+    );
+    assert!(fs::read_to_string(junit).unwrap().contains("failures=\"1\""));
+    fs::remove_dir_all(folder).unwrap();
+}

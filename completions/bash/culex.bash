@@ -497,7 +497,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__broker)
-            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --max-connections --max-inflight-messages --max-queued-messages --max-packet-size --max-keepalive --max-qos --reason-strings --response-information --log-format --tls-keylog --print-env --port-file --ready-fd --until-eof --exec --help"
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --max-connections --max-inflight-messages --max-queued-messages --max-packet-size --max-keepalive --max-qos --reason-strings --response-information --log-format --tls-keylog --print-env --port-file --ready-fd --record --junit --assert --control --until-eof --exec --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -580,6 +580,22 @@ _culex() {
                     return 0
                     ;;
                 --ready-fd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --junit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --assert)
+                    COMPREPLY=($(compgen -W "no-protocol-errors retained-empty all-acknowledged" -- "${cur}"))
+                    return 0
+                    ;;
+                --control)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -20,6 +20,12 @@ json\t'One JSON object'
 github\t'To be appended to `$GITHUB_ENV`'"
 complete -c culex-broker -l port-file -d 'Write the port to this file once it accepts' -r -F
 complete -c culex-broker -l ready-fd -d 'Write the port to this descriptor once it accepts, and close it' -r
+complete -c culex-broker -l record -d 'Write everything that happens to this file, one JSON object a line' -r -F
+complete -c culex-broker -l junit -d 'Write what came of the command and of --assert as JUnit XML' -r -F
+complete -c culex-broker -l assert -d 'What must be so at the end; else the status is 1. May be repeated' -r -f -a "no-protocol-errors\t'No client has broken the protocol'
+retained-empty\t'Nothing is retained'
+all-acknowledged\t'No client owes an acknowledgement'"
+complete -c culex-broker -l control -d 'Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command' -r
 complete -c culex-broker -s d -l daemon -d 'Go to the background; the command returns when the broker accepts, or with its error'
 complete -c culex-broker -s v -l verbose -d 'Log everything, whatever the configuration says'
 complete -c culex-broker -s q -l quiet -d 'Log nothing, whatever the configuration says'

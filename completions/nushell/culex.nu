@@ -287,6 +287,10 @@ module completions {
     [ "sh" "fish" "json" "github" ]
   }
 
+  def "nu-complete culex broker assert" [] {
+    [ "no-protocol-errors" "retained-empty" "all-acknowledged" ]
+  }
+
   # An MQTT 5, 3.1.1 and 3.1 broker for tests
   export extern "culex broker" [
     --config-file(-c): path   # Configuration file, in mosquitto.conf's syntax
@@ -313,6 +317,10 @@ module completions {
     --print-env: string@"nu-complete culex broker print_env" # Print where the broker is found as settings of the environment, once it accepts
     --port-file: path         # Write the port to this file once it accepts
     --ready-fd: string        # Write the port to this descriptor once it accepts, and close it
+    --record: path            # Write everything that happens to this file, one JSON object a line
+    --junit: path             # Write what came of the command and of --assert as JUnit XML
+    --assert: string@"nu-complete culex broker assert" # What must be so at the end; else the status is 1. May be repeated
+    --control: string         # Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command
     --until-eof               # End when the standard input does
     --exec                    # Run the command behind `--` with a broker of its own on a free port, and end with its status
     --help(-h)                # Print help (see more with '--help')

@@ -11,7 +11,7 @@ use crate::test_broker::{FaultGuard, Player, TestBroker};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -131,22 +131,12 @@ async fn prepare(loaded: &Loaded, run: &Run) -> Result<Play, String> {
     start::name_broker(&broker, &mut variables);
     let environment = start::environment(&broker);
     let mut play = Play {
-        broker,
         variables,
         environment,
         folder: loaded.folder().to_owned(),
         within: scenario.within.map_or(WITHIN, |within| within.0),
         is_embedded: scenario.broker.url.is_none(),
-        trigger: 1,
-        matched: 1,
-        marks: BTreeMap::new(),
-        faults: BTreeMap::new(),
-        faults_made: 0,
-        players: BTreeMap::new(),
-        devices: BTreeMap::new(),
-        background: JoinSet::new(),
-        warnings: Vec::new(),
-        steps: Vec::new(),
+        ..Play::beside(broker, loaded.folder())
     };
     let named = scenario.devices.iter().map(|(name, spec)| (name.as_str(), spec));
     let single = scenario.device.iter().map(|spec| ("device", spec));
@@ -193,6 +183,32 @@ fn collect(expect: &ExpectSpec, filters: &mut Vec<String>) {
 }
 
 impl Play {
+    /// Steps about a broker that runs already.
+    pub(super) fn beside(broker: TestBroker, folder: &Path) -> Self {
+        let mut variables = Variables::default();
+        start::name_broker(&broker, &mut variables);
+        let environment = start::environment(&broker);
+        let trigger = broker.position();
+        Self {
+            broker,
+            variables,
+            environment,
+            folder: folder.to_owned(),
+            within: WITHIN,
+            is_embedded: true,
+            trigger,
+            matched: trigger,
+            marks: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            faults_made: 0,
+            players: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            background: JoinSet::new(),
+            warnings: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
     async fn play(&mut self, loaded: &Loaded, run: &Run) {
         let scenario = &loaded.scenario;
         let timeout = scenario.timeout.map_or(TIMEOUT, |timeout| timeout.0);

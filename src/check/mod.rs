@@ -6,6 +6,7 @@
 mod background;
 mod clients;
 mod compile;
+pub mod control;
 pub mod decode;
 mod device;
 pub mod engine;

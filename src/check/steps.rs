@@ -520,7 +520,7 @@ impl Play {
 }
 
 /// Whether a record is what is waited for.
-type Sign = Box<dyn Fn(&Record) -> bool>;
+type Sign = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
 fn keep(spec: &KeepSpec) -> Result<Keep, String> {
     Ok(match spec.keep.as_deref() {

@@ -24,6 +24,8 @@ fn regex(pattern: &str) -> Regex {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     values: BTreeMap<String, Value>,
+    /// What was learnt on the way.
+    learnt: BTreeMap<String, Value>,
 }
 
 impl Variables {
@@ -32,7 +34,13 @@ impl Variables {
     }
 
     pub(super) fn extend(&mut self, captures: BTreeMap<String, Value>) {
+        self.learnt.extend(captures.clone());
         self.values.extend(captures);
+    }
+
+    /// What was captured so far.
+    pub(super) const fn learnt(&self) -> &BTreeMap<String, Value> {
+        &self.learnt
     }
 
     /// Replaces the names that are known; a value that would break the text's structure is an error.

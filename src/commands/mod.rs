@@ -26,6 +26,8 @@ mod publish_progress;
 mod purge;
 mod ready;
 mod receiver;
+#[cfg(feature = "check")]
+mod records;
 pub mod request;
 mod signals;
 mod source;

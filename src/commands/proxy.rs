@@ -1,24 +1,18 @@
 //! `proxy`: stands in front of a broker, shows what goes through, and tampers with it by rules.
 
+use super::records::Records;
 use super::{block_on, complain, say};
 use crate::compat::check_status;
 use crate::fault::spec::RuleSpec;
 use crate::flags;
-use crate::journal::{Happening, Record};
 use crate::net::process::{self, Deputy, Request, Signals};
 use crate::net::server::{ListenAddress, ListenPlan};
-use crate::test_broker::{TestBroker, record_value, timeline_line};
+use crate::test_broker::TestBroker;
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a wait for records is; it is woken by each anyway.
-const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Runs `proxy` with these arguments, of which the first is the name it was called by.
 #[must_use]
@@ -91,7 +85,7 @@ async fn serve(flags: &flags::Proxy, rules: Vec<crate::fault::Rule>) -> anyhow::
     let journal = flags.journal.as_ref();
     let journal =
         journal.map(|path| File::create(path).with_context(|| path.display().to_string())).transpose()?;
-    let writing = tokio::spawn(write_records(broker.clone(), flags.log, journal));
+    let records = Records::write(&broker, flags.log, journal);
     tell_port(flags, &broker, is_free_port)?;
     let status = if flags.command.is_empty() {
         loop {
@@ -111,14 +105,9 @@ async fn serve(flags: &flags::Proxy, rules: Vec<crate::fault::Rule>) -> anyhow::
             .with_context(|| format!("Unable to run '{name}'"))?;
         process::shell_status(deputy.wait(&mut signals).await?)
     };
-    // The last record is written before anything is given up.
-    broker.mark(END);
-    writing.await??;
+    records.finish().await?;
     Ok(status)
 }
-
-/// The record behind which nothing is written.
-const END: &str = "the proxy ends";
 
 fn tell_port(flags: &flags::Proxy, broker: &TestBroker, is_free_port: bool) -> anyhow::Result<()> {
     let line = format!("{}\n", broker.port());
@@ -133,41 +122,4 @@ fn tell_port(flags: &flags::Proxy, broker: &TestBroker, is_free_port: bool) -> a
         say(&line);
     }
     Ok(())
-}
-
-/// Writes each record where it is wanted, in blocks, until the last.
-async fn write_records(broker: TestBroker, is_logged: bool, journal: Option<File>) -> anyhow::Result<()> {
-    let mut journal = journal.map(BufWriter::new);
-    let mut at = 1;
-    loop {
-        let _ = broker.wait_for(at, PATIENCE, |_| true).await;
-        let records = broker.records_since(at);
-        let mut is_over = false;
-        let mut log = String::new();
-        for record in &records {
-            at = record.sequence + 1;
-            is_over |= matches!(&record.happening, Happening::Mark(name) if *name == END);
-            if is_over {
-                break;
-            }
-            if is_logged {
-                log.push_str(&log_line(record));
-            }
-            if let Some(journal) = &mut journal {
-                serde_json::to_writer(&mut *journal, &record_value(record))?;
-                journal.write_all(b"\n")?;
-            }
-        }
-        if !log.is_empty() {
-            say(&log);
-        }
-        journal.as_mut().map(BufWriter::flush).transpose()?;
-        if is_over {
-            return Ok(());
-        }
-    }
-}
-
-fn log_line(record: &Arc<Record>) -> String {
-    format!("{}\n", timeline_line(record))
 }

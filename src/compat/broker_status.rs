@@ -3,6 +3,9 @@
 /// It could not start: a port in use, a file that cannot be written.
 pub const START_FAILED: u8 = 1;
 
+/// All went well, but something that `--assert` asks for is not so.
+pub const ASSERTION_FAILED: u8 = 1;
+
 /// Its flags or its configuration are wrong, as mosquitto has it.
 pub const CONFIGURATION_INVALID: u8 = 3;
 

@@ -111,6 +111,28 @@ pub struct Broker {
     #[arg(long, value_name = "descriptor", value_parser = clap::value_parser!(i32).range(1..))]
     pub ready_fd: Option<i32>,
 
+    /// Write everything that happens to this file, one JSON object a line
+    #[cfg(feature = "check")]
+    #[arg(long, value_name = "file", conflicts_with = "daemon")]
+    pub record: Option<PathBuf>,
+
+    /// Write what came of the command and of --assert as JUnit XML
+    #[cfg(feature = "check")]
+    #[arg(long, value_name = "file", conflicts_with = "daemon")]
+    pub junit: Option<PathBuf>,
+
+    /// What must be so at the end; else the status is 1. May be repeated
+    #[cfg(feature = "check")]
+    #[arg(long = "assert", value_name = "what", conflicts_with = "daemon")]
+    pub assert: Vec<Assertion>,
+
+    /// Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command
+    ///
+    /// Without a value, a free port of 127.0.0.1. Whoever reaches it may do everything with the broker.
+    #[cfg(feature = "check")]
+    #[arg(long, value_name = "address", conflicts_with = "daemon", num_args = 0..=1, default_missing_value = "127.0.0.1:0", require_equals = true)]
+    pub control: Option<String>,
+
     /// End when the standard input does
     #[arg(long)]
     pub until_eof: bool,
@@ -125,6 +147,40 @@ pub struct Broker {
     /// The command for `--exec`, and its arguments
     #[arg(last = true, value_name = "command", requires = "exec")]
     pub command: Vec<OsString>,
+}
+
+/// What must be so when a broker ends.
+#[cfg(feature = "check")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Assertion {
+    /// No client has broken the protocol
+    NoProtocolErrors,
+    /// Nothing is retained
+    RetainedEmpty,
+    /// No client owes an acknowledgement
+    AllAcknowledged,
+}
+
+#[cfg(feature = "check")]
+impl Assertion {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoProtocolErrors => "no-protocol-errors",
+            Self::RetainedEmpty => "retained-empty",
+            Self::AllAcknowledged => "all-acknowledged",
+        }
+    }
+}
+
+#[cfg(feature = "check")]
+impl Broker {
+    /// Whether anything asks for a broker that sees everything.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.record.is_some() || self.junit.is_some() || !self.assert.is_empty() || self.control.is_some()
+    }
 }
 
 /// Who is to read what `--print-env` prints.

@@ -26,6 +26,8 @@ mod will;
 
 #[cfg(feature = "bench")]
 pub use bench::Bench;
+#[cfg(feature = "check")]
+pub use broker::Assertion;
 pub use broker::{Broker, EnvironmentForm, LogFormat};
 #[cfg(feature = "check")]
 pub use check::{

@@ -306,12 +306,10 @@ impl Builder {
     }
 
     fn complete_config(&mut self, is_in_front: bool) {
-        if !self.users.is_empty() || self.judge.is_some() {
+        if !self.users.is_empty() {
             for listener in &mut self.config.listeners {
                 listener.authenticate = true;
-                if self.judge.is_none() {
-                    listener.allow_anonymous = false;
-                }
+                listener.allow_anonymous = false;
             }
         }
         let inside = self.config.listeners.len();

@@ -7,6 +7,8 @@ mod memory;
 mod persistence;
 mod plan;
 mod users;
+#[cfg(feature = "check")]
+mod watched;
 
 use super::complain;
 use crate::broker::{self, Broker, Statistics};
@@ -94,6 +96,12 @@ fn serve(plan: Plan, background: Option<Background>) -> anyhow::Result<u8> {
         // Passwords are hashed there, and one may wait for the end of the standard input.
         .max_blocking_threads(1 + HASHING_THREADS_MAX)
         .build()?;
+    #[cfg(feature = "check")]
+    if plan.flags.is_watched() {
+        let status = runtime.block_on(watched::serve(plan));
+        runtime.shutdown_background();
+        return status;
+    }
     let status = runtime.block_on(Running::serve(plan, background));
     // A thread may still wait for the standard input.
     runtime.shutdown_background();
@@ -173,7 +181,7 @@ impl Running {
             Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed, memory_limit };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())
             .context("Unable to write the pid file")?;
-        running.tell_port()?;
+        tell_port(&running.plan, &running.addresses, &running.environment)?;
         if let Some(user) = &running.plan.settings.user {
             process::become_user(user).with_context(|| format!("Unable to become user {user}"))?;
         }
@@ -193,33 +201,6 @@ impl Running {
         running.log.finish().await;
         ended?;
         status
-    }
-
-    /// Tells the port where it is asked for.
-    fn tell_port(&self) -> anyhow::Result<()> {
-        let flags = &self.plan.flags;
-        let port = self.addresses.first().map_or(0, |(_, address)| address.port());
-        let line = format!("{port}\n");
-        if let Some(path) = &flags.port_file {
-            // Whoever waits for the file must not read half of it.
-            let mut beside = path.clone().into_os_string();
-            beside.push(".new");
-            fs::write(&beside, &line)?;
-            fs::rename(&beside, path)?;
-        }
-        if let Some(descriptor) = flags.ready_fd {
-            // SAFETY: the user gave the descriptor for this use; if it is not open, writing fails.
-            let mut file = unsafe { File::from_raw_fd(descriptor) };
-            file.write_all(line.as_bytes())?;
-        }
-        if let Some(form) = flags.print_env {
-            io::stdout().write_all(environment::print(&self.environment, form).as_bytes())?;
-            io::stdout().flush()?;
-        } else if self.plan.is_free_port && !flags.exec {
-            io::stdout().write_all(line.as_bytes())?;
-            io::stdout().flush()?;
-        }
-        Ok(())
     }
 
     /// Waits for the signal to stop, or for the end of the standard input.
@@ -314,6 +295,37 @@ impl Running {
         };
         Ok(process::shell_status(deputy.wait(signals).await?))
     }
+}
+
+/// Tells the port where it is asked for.
+fn tell_port(
+    plan: &Plan,
+    addresses: &[(usize, SocketAddr)],
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let flags = &plan.flags;
+    let port = addresses.first().map_or(0, |(_, address)| address.port());
+    let line = format!("{port}\n");
+    if let Some(path) = &flags.port_file {
+        // Whoever waits for the file must not read half of it.
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        fs::write(&beside, &line)?;
+        fs::rename(&beside, path)?;
+    }
+    if let Some(descriptor) = flags.ready_fd {
+        // SAFETY: the user gave the descriptor for this use; if it is not open, writing fails.
+        let mut file = unsafe { File::from_raw_fd(descriptor) };
+        file.write_all(line.as_bytes())?;
+    }
+    if let Some(form) = flags.print_env {
+        io::stdout().write_all(environment::print(environment, form).as_bytes())?;
+        io::stdout().flush()?;
+    } else if plan.is_free_port && !flags.exec {
+        io::stdout().write_all(line.as_bytes())?;
+        io::stdout().flush()?;
+    }
+    Ok(())
 }
 
 /// Adds what only the running program knows.
