@@ -362,3 +362,45 @@ async fn a_proxy_sees_and_tampers_with_what_goes_to_another_broker() {
     assert_eq!(fault.hits(), 1);
     assert_eq!(behind.expect("state/lamp").since_start().one().await.publisher(), "lamp");
 }
+
+/// Before the first byte, TLS handshake included: refused, reset, and never answered.
+#[tokio::test]
+async fn a_connection_can_be_refused_reset_or_left_waiting() {
+    let accept = |action| Rule { ..Rule::new(Match { is_accept: true, ..Match::default() }, action) };
+    let broker = TestBroker::builder().tls_ephemeral().start().await.unwrap();
+    let tls_port: u16 = broker.url_of("tls").unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    for port in [broker.port(), tls_port] {
+        let mut block = [0; 16];
+        let closed = broker.fault(accept(Action::Close));
+        let mut stream = tokio::net::TcpStream::connect((broker.host(), port)).await.unwrap();
+        assert_eq!(stream.read(&mut block).await.unwrap(), 0);
+        drop(closed);
+        let reset = broker.fault(accept(Action::Reset));
+        // The reset may come while the client is still connecting.
+        let read = async |block: &mut [u8]| {
+            tokio::net::TcpStream::connect((broker.host(), port)).await?.read(block).await
+        };
+        let error = read(&mut block).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        drop(reset);
+        let silent = broker.fault(accept(Action::Silence));
+        let mut stream = tokio::net::TcpStream::connect((broker.host(), port)).await.unwrap();
+        stream.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a").await.unwrap();
+        silent.fired(1).await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), stream.read(&mut block)).await.is_err());
+    }
+}
+
+/// Section 3.1, rule 3: what a snapshot test compares is the same in every run.
+#[tokio::test]
+async fn a_journal_snapshot_has_no_times_ports_or_assigned_identifiers() {
+    let run = async || {
+        let broker = TestBroker::start().await;
+        let player = connected(&broker, connect("")).await;
+        player.publish(publish("a", Qos::AtLeastOnce, "x"), WAIT).await.unwrap();
+        broker.journal_snapshot()
+    };
+    let (first, second) = (run().await, run().await);
+    assert_eq!(first, second);
+    assert!(first.contains("-> PUBLISH 1 a (QoS 1) \"x\""), "{first}");
+}

@@ -329,4 +329,21 @@ mod tests {
         let text = parse::<Scenario>("steps:\n  - publish: { topc: a }\n").unwrap_err();
         assert!(text.contains("line 2") && text.contains("did you mean 'topic'?"), "{text}");
     }
+
+    proptest::proptest! {
+        /// A file may be anything: it is read or refused, never worse.
+        #[test]
+        fn no_file_does_harm(at in 0_usize..900, length in 0_usize..20, noise in "[ -~\n]{0,20}") {
+            let mut text = include_str!("../../tests/check/pass/lamp.yaml").to_owned();
+            let begin = text.floor_char_boundary(at.min(text.len()));
+            let end = text.floor_char_boundary((begin + length).min(text.len()));
+            text.replace_range(begin..end, &noise);
+            let variables = Variables::default();
+            if let Ok(preface) = read_preface(&text) {
+                let _ = combinations(&preface.matrix);
+                let _ = settle(preface.vars.into_iter().collect(), &Given::default(), 0);
+            }
+            let _ = read_scenario(&text, &variables);
+        }
+    }
 }

@@ -13,6 +13,8 @@ mod shape;
 #[cfg(feature = "json")]
 pub mod spec;
 mod splitter;
+#[cfg(test)]
+mod tests;
 
 pub use edit::{ConnackEdit, OwnedValue};
 pub use line::{Context, Ending, Line};
