@@ -1,7 +1,8 @@
 //! The commands in `docs/`: each `console` block is typed as it stands, and must print what stands below it.
 //!
 //! A command that ends in `&` runs in the background; `wait` prints what it printed, `kill -9 %2` kills the second of its
-//! block. The broker is found through options files, because programs called by mosquitto's names read no environment.
+//! block. The broker is found through options files, because programs called by mosquitto's names read no environment, and
+//! through the environment, because `record` and `replay` read no options files.
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -10,6 +10,8 @@ mod languages;
 mod lines;
 #[path = "interop/programs.rs"]
 mod programs;
+#[path = "interop/recording.rs"]
+mod recording;
 #[path = "interop/responders.rs"]
 mod responders;
 #[path = "interop/rumqttc.rs"]

@@ -14,7 +14,7 @@ scripts/package.sh ${1+"$1"}
 
 # installed PREFIX: what a user finds there
 installed() {
-    for program in culex culex-pub culex-sub culex-rr culex-bench culex-broker culex-check; do
+    for program in culex culex-pub culex-sub culex-rr culex-record culex-replay culex-bench culex-broker culex-check; do
         "$1/bin/$program" --version | grep -q "^$program " || fail "$1/bin/$program does not know its name"
         [ -e "$1/share/man/man1/$program.1" ] || [ -e "$1/share/man/man1/$program.1.gz" ] || fail "no page of $program"
         for script in "bash-completion/completions/$program" "zsh/site-functions/_$program" "fish/vendor_completions.d/$program.fish"; do

@@ -28,6 +28,8 @@ complete -c culex -n "__fish_culex_needs_command" -s h -l help -d 'Print help'
 complete -c culex -n "__fish_culex_needs_command" -f -a "pub" -d 'Publish messages to an MQTT broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "sub" -d 'Subscribe to topics of an MQTT broker and print what arrives'
 complete -c culex -n "__fish_culex_needs_command" -f -a "rr" -d 'Send a request over an MQTT broker and print the reply'
+complete -c culex -n "__fish_culex_needs_command" -f -a "record" -d 'Record messages of an MQTT broker in a file, a line of JSON each'
+complete -c culex -n "__fish_culex_needs_command" -f -a "replay" -d 'Publish recorded messages again, with the recorded pauses'
 complete -c culex -n "__fish_culex_needs_command" -f -a "broker" -d 'An MQTT 5, 3.1.1 and 3.1 broker for tests'
 complete -c culex -n "__fish_culex_needs_command" -f -a "passwd" -d 'Make and edit password files for a broker'
 complete -c culex -n "__fish_culex_needs_command" -f -a "bench" -d 'Load any MQTT broker and measure it'
@@ -281,6 +283,137 @@ complete -c culex -n "__fish_culex_using_subcommand rr" -l quiet -d 'Print no er
 complete -c culex -n "__fish_culex_using_subcommand rr" -l strict -d 'Speak exactly as mosquitto\'s programs do; must be the first argument'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand rr" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand record" -s o -l output -d 'Write the lines to this file, which must not exist yet; - is the standard output' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -s t -l topic -d 'Topic filter to subscribe to; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s T -l filter-out -d 'Topic filter of messages to leave out; may be repeated' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l retain-handling -d 'When the broker sends retained messages (MQTT 5)' -r -f -a "always\t''
+new\t''
+never\t''"
+complete -c culex -n "__fish_culex_using_subcommand record" -l ready-fd -d 'Write a line to this descriptor once the broker has answered the subscription, and close it' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l ready-file -d 'Make this file once the broker has answered the subscription' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l after-suback -d 'Run this shell command once the broker has answered the subscription; if it fails, end with its status' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s q -l qos -d 'Highest Quality of Service' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand record" -s C -d 'End after this many messages' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s W -d 'End after this many seconds; with -C, and before them, with status 27' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l pw-file -d 'Read the password from the first line of this file' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand record" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand record" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand record" -l append -d 'Go on at the end of the file, if it exists'
+complete -c culex -n "__fish_culex_using_subcommand record" -l force -d 'Write over the file, if it exists'
+complete -c culex -n "__fish_culex_using_subcommand record" -s R -d 'Leave out what is retained when the recording begins'
+complete -c culex -n "__fish_culex_using_subcommand record" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand record" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand record" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand record" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand record" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
+complete -c culex -n "__fish_culex_using_subcommand record" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand record" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand record" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand record" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand record" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand record" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand record" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand record" -l version -d 'Print the version'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l speed -d 'Divide the recorded pauses by this number; max leaves them out' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l map -d 'Publish what was recorded under topics that begin with old under new instead: old/=new/. May be repeated; the first one that fits a topic counts' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l retry -d 'Without a connection keep trying to connect for this long (90s, 5m), also when one is lost, and send again what was not acknowledged' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s t -l topic -d 'Topic of lines that name none' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s q -l qos -d 'Quality of Service of lines that name none' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand replay" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l pw-file -d 'Read the password from the first line of this file' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand replay" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand replay" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand replay" -s r -l retain -d 'Ask the broker to retain messages whose lines do not say'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand replay" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand replay" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand replay" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand broker" -s c -l config-file -d 'Configuration file, in mosquitto.conf\'s syntax' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -s p -l port -d 'Listen on this port of the loopback addresses, unless the configuration defines a listener; 0 takes a free one and prints it' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -l ws-port -d 'Listen for WebSocket on this port of the loopback addresses too; 0 takes a free one' -r

@@ -1,6 +1,6 @@
 //! `culex`: every tool by its first word, or by the name it is called by.
 
-use super::{broker, complain, completions, links, man, passwd, publish, request, subscribe};
+use super::{broker, complain, completions, links, man, passwd, publish, record, replay, request, subscribe};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
@@ -39,6 +39,20 @@ const TOOLS: &[Tool] = &[
         mosquitto_name: "mosquitto_rr",
         about: "send a request and print the reply",
         run: |argv| request::run(argv),
+    },
+    Tool {
+        word: "record",
+        name: "culex-record",
+        mosquitto_name: "",
+        about: "record messages in a file, a line of JSON each",
+        run: |argv| record::run(argv),
+    },
+    Tool {
+        word: "replay",
+        name: "culex-replay",
+        mosquitto_name: "",
+        about: "publish recorded messages again, with the recorded pauses",
+        run: |argv| replay::run(argv),
     },
     Tool {
         word: "broker",

@@ -34,7 +34,7 @@ pub(super) fn show(plan: &PublishPlan, source: Source) -> Result<(), Failure> {
                 out.write_all(again.as_bytes()).map_err(|error| Failure::of_system(&error))?;
             }
         }
-        Source::Lines => {
+        Source::Lines(_) => {
             let form = plan.lines.unwrap_or(crate::flags::LineForm::Payload);
             let mut input = io::stdin().lock();
             let (mut line, mut number) = (Vec::new(), 0);
@@ -43,8 +43,8 @@ pub(super) fn show(plan: &PublishPlan, source: Source) -> Result<(), Failure> {
                 let text = line.strip_suffix(b"\n").unwrap_or(&line);
                 let message =
                     feed::message(form, text, plan).map_err(|why| Failure::of_line(number, &why))?;
-                if let Some(publish) = message {
-                    put_publish(&mut out, publish, &mut identifier, version)?;
+                if let Some(reading) = message {
+                    put_publish(&mut out, reading.publish, &mut identifier, version)?;
                 }
                 line.clear();
             }

@@ -1,16 +1,18 @@
 //! What `pub` has still to publish: one message several times, or lines of the standard input.
 
 use super::lines::Lines;
+use super::pace::Pace;
 use super::publish_progress::Position;
-use crate::compat::Failure;
-use crate::flags::LineForm;
+use crate::compat::{Failure, properties_warning};
 use crate::flags::plan::PublishPlan;
+use crate::flags::{LineForm, Speed};
 use crate::net::Client;
-use crate::output::ndjson::Line;
+use crate::output::{WallTime, ndjson::Line};
 use crate::packet::{Properties, ProtocolVersion, Publish, PublishRef, Qos, ReasonCode, Text, topic};
 use crate::session::SessionError;
 use bytes::Bytes;
 use std::io;
+use tokio::time::Instant;
 
 /// How many bytes of messages are made ready before they are written.
 pub(super) const TURN_BYTES: usize = 56 * 1024;
@@ -32,12 +34,36 @@ pub(super) struct Records {
     form: LineForm,
     /// How many have been read.
     number: u64,
+    /// When each is due, in a recording.
+    pace: Option<Pace>,
+    /// Read, and not due yet or waiting for room.
+    held: Option<(Publish, Option<Instant>)>,
+    /// It has been said that properties are lost.
+    has_warned: bool,
+}
+
+/// What a line says.
+pub(super) struct Reading {
+    pub(super) publish: Publish,
+    /// When it was recorded.
+    time: Option<WallTime>,
+    /// Its properties, where the version spoken has none.
+    lost: Properties,
 }
 
 impl Feed {
-    /// Lines of this form, from the first on.
-    pub(super) fn records(lines: Lines, form: LineForm) -> Self {
-        Self::Records(Records { lines, form, number: 0 })
+    /// Lines of this form, from the first on; at that speed if they are a recording.
+    pub(super) fn records(lines: Lines, form: LineForm, speed: Option<Speed>) -> Self {
+        let pace = speed.map(Pace::new);
+        Self::Records(Records { lines, form, number: 0, pace, held: None, has_warned: false })
+    }
+
+    /// When the next message may be published, if that is what is waited for.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Records(records) => records.held.as_ref().and_then(|(_, due)| *due),
+            Self::Lines(_) | Self::Payload { .. } => None,
+        }
     }
 
     /// How much of it is done where the whole is known; `outstanding` messages and `pending` bytes are on their way.
@@ -121,32 +147,55 @@ pub(super) fn lines(lines: &mut Lines, client: &mut Client, plan: &mut PublishPl
 impl Records {
     /// Whether the input is at its end and everything handed over.
     pub(super) fn is_finished(&self) -> bool {
-        self.lines.is_finished()
+        self.held.is_none() && self.lines.is_finished()
     }
 
     /// As [`lines`]; empty ones are passed over. Returns how many will be acknowledged, also when one is no message.
     pub(super) fn publish(&mut self, client: &mut Client, plan: &PublishPlan) -> (u64, Result<(), Failure>) {
         let now = client.now();
         let mut count = 0;
-        while client.pending() < TURN_BYTES
-            && let Some(line) = self.lines.peek()
-        {
-            let parsed = match message(self.form, line, plan) {
-                Ok(parsed) => parsed,
-                Err(why) => return (count, Err(Failure::of_line(self.number + 1, &why))),
+        while client.pending() < TURN_BYTES {
+            let (publish, due) = match self.next(plan) {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(failure) => return (count, Err(failure)),
             };
-            if let Some(publish) = parsed {
-                let is_acknowledged = publish.qos != Qos::AtMostOnce;
-                match client.session().publish(now, publish) {
-                    Ok(_) => count += u64::from(is_acknowledged),
-                    Err(SessionError::QueueFull) => break,
-                    Err(error) => return (count, Err(Failure::of_publish(error, plan.client.version()))),
-                }
+            if due.is_some_and(|due| due > Instant::now()) {
+                self.held = Some((publish, due));
+                break;
             }
-            self.number += 1;
-            self.lines.consume();
+            match client.session().publish(now, publish.clone()) {
+                Ok(_) => count += u64::from(publish.qos != Qos::AtMostOnce),
+                Err(SessionError::QueueFull) => {
+                    // There is room when something is acknowledged, whatever the time.
+                    self.held = Some((publish, None));
+                    break;
+                }
+                Err(error) => return (count, Err(Failure::of_publish(error, plan.client.version()))),
+            }
         }
         (count, Ok(()))
+    }
+
+    /// The next message and when it is due; `None` when no whole line is there.
+    fn next(&mut self, plan: &PublishPlan) -> Result<Option<(Publish, Option<Instant>)>, Failure> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
+        while let Some(line) = self.lines.peek() {
+            self.number += 1;
+            let reading =
+                message(self.form, line, plan).map_err(|why| Failure::of_line(self.number, &why))?;
+            self.lines.consume();
+            let Some(Reading { publish, time, lost }) = reading else { continue };
+            if !lost.is_empty() && !self.has_warned && !plan.client.quiet {
+                self.has_warned = true;
+                super::complain(&properties_warning(self.number, &lost, plan.client.version()));
+            }
+            let due = self.pace.as_mut().map(|pace| pace.due(time, Instant::now()));
+            return Ok(Some((publish, due)));
+        }
+        Ok(None)
     }
 }
 
@@ -155,18 +204,19 @@ impl Records {
 /// # Errors
 ///
 /// What is wrong with the line.
-pub(super) fn message(form: LineForm, line: &[u8], plan: &PublishPlan) -> Result<Option<Publish>, String> {
-    let publish = match form {
-        LineForm::Payload => of_plan(plan, plan.topic.clone(), line),
+pub(super) fn message(form: LineForm, line: &[u8], plan: &PublishPlan) -> Result<Option<Reading>, String> {
+    let untimed = |publish| Reading { publish, time: None, lost: Properties::EMPTY };
+    let reading = match form {
+        LineForm::Payload => untimed(of_plan(plan, plan.topic.clone(), line)),
         LineForm::Json if line.trim_ascii().is_empty() => return Ok(None),
         LineForm::Json => of_json(line.trim_ascii(), plan)?,
         LineForm::TopicTabPayload if line.is_empty() => return Ok(None),
-        LineForm::TopicTabPayload => of_tab_separated(line, plan)?,
+        LineForm::TopicTabPayload => untimed(of_tab_separated(line, plan)?),
     };
-    if publish.topic.is_empty() {
+    if reading.publish.topic.is_empty() {
         return Err("it names no topic, and -t does not either".to_owned());
     }
-    Ok(Some(publish))
+    Ok(Some(reading))
 }
 
 /// A message in which only topic and payload are not the options'.
@@ -181,16 +231,24 @@ fn of_plan(plan: &PublishPlan, topic: Text, payload: &[u8]) -> Publish {
     }
 }
 
-fn of_json(line: &[u8], plan: &PublishPlan) -> Result<Publish, String> {
-    let line = Line::parse(line).map_err(|error| error.to_string())?;
+fn of_json(line: &[u8], plan: &PublishPlan) -> Result<Reading, String> {
+    let read = match &plan.replay {
+        Some(_) => Line::parse_timed(line),
+        None => Line::parse(line).map(|line| (line, None)),
+    };
+    let (line, time) = read.map_err(|error| error.to_string())?;
     let mut publish = line.into_publish(&plan.topic, plan.qos, plan.retain);
-    if publish.properties.is_empty() {
+    let mut maps = plan.replay.iter().flat_map(|replay| &replay.maps);
+    if let Some(name) = maps.find_map(|map| map.apply(&publish.topic)) {
+        publish.topic = name?;
+    }
+    let mut lost = Properties::EMPTY;
+    if plan.client.version() != ProtocolVersion::V5 {
+        lost = std::mem::take(&mut publish.properties);
+    } else if publish.properties.is_empty() {
         publish.properties = plan.properties.clone();
     }
-    if plan.client.version() != ProtocolVersion::V5 {
-        publish.properties = Properties::EMPTY;
-    }
-    Ok(publish)
+    Ok(Reading { publish, time, lost })
 }
 
 /// Topic, tab, payload; further tabs belong to the payload, which is taken as it is.

@@ -1,4 +1,4 @@
-//! The standard input line by line, in blocks of 64 KiB, without holding more of it than the longest line.
+//! The standard input, or a file, line by line, in blocks of 64 KiB, without holding more of it than the longest line.
 //!
 //! A regular file is read directly. A pipe or terminal is read when it has something: its descriptor is shared with
 //! other programs, so it is never switched to non-blocking.
@@ -22,7 +22,7 @@ enum Input {
     Watched(AsyncFd<File>),
 }
 
-/// Lines of the standard input.
+/// Lines of the standard input or of a file.
 #[derive(Debug)]
 pub(super) struct Lines {
     input: Input,
@@ -41,7 +41,15 @@ impl Lines {
     ///
     /// When the descriptor is closed.
     pub(super) fn of_stdin() -> io::Result<Self> {
-        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        Self::of(File::from(io::stdin().as_fd().try_clone_to_owned()?))
+    }
+
+    /// Starts at the present place of `file`; needs the runtime.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub(super) fn of(file: File) -> io::Result<Self> {
         // SAFETY: the file owns its descriptor for as long as the registration lives.
         let input = match unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) } {
             Ok(watched) => Input::Watched(watched),

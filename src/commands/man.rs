@@ -64,7 +64,18 @@ const ADDITIONS: &[Addition] = &[
                    {\\fB\\-m\\fR \\fIpayload\\fR | \\fB\\-f\\fR \\fIfile\\fR | \\fB\\-n\\fR | \\fB\\-s\\fR}\n",
         sections: &[include_str!("man/culex-rr.roff"), CLIENT, RR_DIFFERENCES, SEE_ALSO],
     },
+    Addition {
+        program: "culex-record",
+        synopsis: ".B culex record\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR ...\n[\\fB\\-o\\fR \\fIfile\\fR]\n",
+        sections: &[include_str!("man/culex-record.roff"), RECORDER, SEE_ALSO],
+    },
+    Addition {
+        program: "culex-replay",
+        synopsis: ".B culex replay\n[\\fIoptions\\fR]\n\\fIfile\\fR\n",
+        sections: &[include_str!("man/culex-replay.roff"), RECORDER, SEE_ALSO],
+    },
 ];
+const RECORDER: &str = include_str!("man/recorder.roff");
 const CLIENT: &str = include_str!("man/client.roff");
 const PUB_DIFFERENCES: &str = include_str!("man/differences-pub.roff");
 const SUB_DIFFERENCES: &str = include_str!("man/differences-sub.roff");

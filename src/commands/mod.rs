@@ -17,6 +17,7 @@ mod lines;
 mod link;
 pub mod links;
 pub mod man;
+mod pace;
 pub mod passwd;
 mod printer;
 #[cfg(feature = "check")]
@@ -26,8 +27,10 @@ mod publish_progress;
 mod purge;
 mod ready;
 mod receiver;
+pub mod record;
 #[cfg(feature = "check")]
 mod records;
+pub mod replay;
 pub mod request;
 mod signals;
 mod source;

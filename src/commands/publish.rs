@@ -36,20 +36,23 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             let shown = super::dry_run::show(&plan, source);
             super::end(&shown.err().unwrap_or_default(), quiet)
         }
-        Ok(Some((plan, source))) => {
-            let face = invocation.caller.face;
-            let outcome = super::block_on(Publisher::publish(plan, source, face));
-            match outcome.unwrap_or_else(|error| End::Failed(Failure::of_system(&error))) {
-                End::Failed(failure) => super::end(&failure, quiet),
-                End::Signal(number, failure) => {
-                    let status = super::end(&failure, quiet);
-                    end_by(number);
-                    status
-                }
-            }
-        }
+        Ok(Some((plan, source))) => run_plan(plan, source, invocation.caller.face),
         Ok(None) => invocation.ending(Fault::TopicAndMessage).report(),
         Err(failure) => super::end(&failure, quiet),
+    }
+}
+
+/// Publishes as planned; the status to end with.
+pub(super) fn run_plan(plan: PublishPlan, source: Source, face: Face) -> ExitCode {
+    let quiet = plan.client.quiet;
+    let outcome = super::block_on(Publisher::publish(plan, source, face));
+    match outcome.unwrap_or_else(|error| End::Failed(Failure::of_system(&error))) {
+        End::Failed(failure) => super::end(&failure, quiet),
+        End::Signal(number, failure) => {
+            let status = super::end(&failure, quiet);
+            end_by(number);
+            status
+        }
     }
 }
 
@@ -98,6 +101,8 @@ struct Publisher {
     dropped: u64,
     /// The present connection has been accepted.
     is_accepted: bool,
+    /// Nothing more is published, and this is said when all that was is acknowledged.
+    faulty: Option<Failure>,
     /// The next repetition is due then.
     due: Option<Instant>,
     /// Ended by DISCONNECT, ours or the server's; the status stands.
@@ -133,14 +138,16 @@ impl Publisher {
     async fn prepare(mut plan: PublishPlan, source: Source, face: Face, way: Way) -> Result<Self, Failure> {
         let of_system = |error: io::Error| Failure::of_system(&error);
         let feed = match source {
-            Source::Lines => {
+            Source::Lines(file) => {
                 // Nobody waits for a line of QoS 0 once it is handed over.
                 plan.client.session.acknowledge_qos0 = false;
                 // Under mosquitto's names what is read meanwhile is gone; else it waits in the input.
                 plan.client.session.drop_qos0_while_offline = face == Face::Strict;
-                let lines = Lines::of_stdin().map_err(of_system)?;
+                let lines = file.map_or_else(Lines::of_stdin, Lines::of).map_err(of_system)?;
                 match plan.lines {
-                    Some(form @ (LineForm::Json | LineForm::TopicTabPayload)) => Feed::records(lines, form),
+                    Some(form @ (LineForm::Json | LineForm::TopicTabPayload)) => {
+                        Feed::records(lines, form, plan.replay.as_ref().map(|replay| replay.speed))
+                    }
                     Some(LineForm::Payload) | None => Feed::Lines(lines),
                 }
             }
@@ -166,6 +173,7 @@ impl Publisher {
             outstanding: 0,
             dropped: 0,
             is_accepted: false,
+            faulty: None,
             due: None,
             leaving: None,
             debug: Vec::new(),
@@ -271,7 +279,7 @@ impl Publisher {
         let client = &mut self.link.client;
         // Nothing is read from the input while much waits to be written.
         let may_read = is_connected && client.pending() < feed::TURN_BYTES;
-        let due = self.due;
+        let due = self.due.or_else(|| self.feed.due().filter(|_| is_connected));
         let turn = tokio::select! {
             biased;
             number = stop_signal(signals) => {
@@ -354,6 +362,13 @@ impl Publisher {
 
     /// Publishes what the window and the socket take; behind the last message goes the DISCONNECT.
     fn feed(&mut self) -> Result<(), Failure> {
+        if self.faulty.is_some() {
+            if self.outstanding == 0 {
+                let failure = self.faulty.take().unwrap_or_default();
+                self.leave(failure);
+            }
+            return Ok(());
+        }
         match &mut self.feed {
             Feed::Payload { publish, left } => {
                 if *left > 0 && self.outstanding == 0 && self.due.is_none() {
@@ -370,7 +385,14 @@ impl Publisher {
             Feed::Records(records) => {
                 let sent = records.publish(&mut self.link.client, &self.plan);
                 self.outstanding += sent.0;
-                sent.1?;
+                if let Err(failure) = sent.1 {
+                    // The lines before it are as good as if it had not been there.
+                    if self.outstanding == 0 {
+                        return Err(failure);
+                    }
+                    self.faulty = Some(failure);
+                    return Ok(());
+                }
             }
         }
         if self.is_finished() {

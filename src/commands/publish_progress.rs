@@ -1,5 +1,5 @@
-//! How far `pub` is, as a bar on the standard error: only on a terminal, only when it takes a while, and only where the
-//! whole is known.
+//! How far `pub`, `replay` or `record` is, as a bar on the standard error: only on a terminal, only when it takes a while,
+//! and only where the whole is known or never will be.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
@@ -16,6 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(125);
 pub(super) enum Position {
     Messages(u64, u64),
     Bytes(u64, u64),
+    /// So many messages, and nobody knows how many there will be.
+    Running(u64),
 }
 
 /// The bar, if there is to be one.
@@ -41,12 +43,14 @@ impl Progress {
         }
         self.next = Some(now + INTERVAL);
         let Some(position) = position() else { return };
-        let (done, whole) = match position {
-            Position::Messages(done, whole) | Position::Bytes(done, whole) => (done, whole),
-        };
         let bar = self.bar.get_or_insert_with(|| bar(position));
-        bar.set_length(whole);
-        bar.set_position(done);
+        match position {
+            Position::Messages(done, whole) | Position::Bytes(done, whole) => {
+                bar.set_length(whole);
+                bar.set_position(done);
+            }
+            Position::Running(done) => bar.set_position(done),
+        }
     }
 
     /// Takes the bar away, so that errors and the prompt stand alone.
@@ -62,9 +66,11 @@ fn bar(position: Position) -> ProgressBar {
     let template = match position {
         Position::Messages(..) => " {bar:30} {pos}/{len} messages   {per_sec}   {eta} left",
         Position::Bytes(..) => " {bar:30} {bytes}/{total_bytes}   {binary_bytes_per_sec}   {eta} left",
+        Position::Running(_) => " {spinner} {pos} messages   {per_sec}   {elapsed}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(8)).with_style(style)
+    let whole = if matches!(position, Position::Running(_)) { None } else { Some(1) };
+    ProgressBar::with_draw_target(whole, ProgressDrawTarget::stderr_with_hz(8)).with_style(style)
 }
 
 #[cfg(test)]

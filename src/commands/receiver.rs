@@ -62,6 +62,11 @@ impl Receiver {
         }
     }
 
+    /// How many messages have been printed.
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
     /// All that is retained has come: what is to be cleared now.
     ///
     /// # Errors

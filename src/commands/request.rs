@@ -62,7 +62,7 @@ fn prepare(invocation: &Invocation) -> Result<Option<(RequestPlan, Bytes)>, Fail
         Some(MessageSource::Lines | MessageSource::JsonLines | MessageSource::Tsv) | None => return Ok(None),
         Some(source) => match Source::load(source, invocation.caller.face)? {
             Source::Payload(payload) => payload,
-            Source::Lines => return Ok(None),
+            Source::Lines(_) => return Ok(None),
         },
     };
     let (Some(topic), Some(response_topic)) = (&draft.message.topic, &draft.request.response_topic) else {

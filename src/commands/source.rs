@@ -14,8 +14,8 @@ const PAYLOAD_BYTES_MAX: u64 = 268_435_455;
 pub(super) enum Source {
     /// One, published as often as asked.
     Payload(Bytes),
-    /// A line each, read while running.
-    Lines,
+    /// A line each of this file or else of the standard input, read while running.
+    Lines(Option<fs::File>),
 }
 
 impl Source {
@@ -28,7 +28,7 @@ impl Source {
         Ok(match chosen {
             MessageSource::Text(payload) => Self::Payload(payload.clone()),
             MessageSource::Null => Self::Payload(Bytes::new()),
-            MessageSource::Lines | MessageSource::JsonLines | MessageSource::Tsv => Self::Lines,
+            MessageSource::Lines | MessageSource::JsonLines | MessageSource::Tsv => Self::Lines(None),
             MessageSource::WholeInput => Self::Payload(whole_input()?),
             MessageSource::File(path) => Self::Payload(file(path, face)?),
         })

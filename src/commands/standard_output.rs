@@ -1,4 +1,4 @@
-//! The standard output without waiting: what it does not take now is kept, so that the connection goes on being served.
+//! The standard output, or a file in its place, without waiting: what it does not take now is kept, so that the connection goes on being served.
 //!
 //! Its descriptor is shared with other programs and never switched to non-blocking. A pipe or terminal is opened a
 //! second time for that; where the system does not allow it, it is asked before each write how it stands.
@@ -17,6 +17,8 @@ const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
 enum Sink {
+    /// Not opened yet; everything is kept.
+    None,
     /// A regular file or a device that is always ready.
     Direct(File),
     /// Our own description of a pipe or terminal, which does not block.
@@ -40,20 +42,32 @@ impl StandardOutput {
     ///
     /// When the descriptor is closed.
     pub(super) fn new() -> io::Result<Self> {
-        let shared = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let sink = if shared.metadata()?.is_file() {
-            Sink::Direct(shared)
-        } else {
-            match reopen(&shared).map(watch) {
-                Ok(Ok(own)) => Sink::Own(own),
-                Ok(Err(direct)) => Sink::Direct(direct),
-                Err(_) => match watch(shared) {
-                    Ok(shared) => Sink::Shared(shared),
-                    Err(direct) => Sink::Direct(direct),
-                },
-            }
+        let mut output = Self::unopened();
+        output.open(None)?;
+        Ok(output)
+    }
+
+    /// Keeps everything until [`StandardOutput::open`].
+    pub(super) const fn unopened() -> Self {
+        Self { sink: Sink::None, kept: Vec::new(), written: 0 }
+    }
+
+    /// Whether there is nothing yet to write to.
+    pub(super) const fn is_unopened(&self) -> bool {
+        matches!(self.sink, Sink::None)
+    }
+
+    /// Goes to `file` from now on, which does not block, or else to the process's standard output; needs the runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor is closed.
+    pub(super) fn open(&mut self, file: Option<File>) -> io::Result<()> {
+        self.sink = match file {
+            Some(file) => watch(file).map_or_else(Sink::Direct, Sink::Own),
+            None => of_stdout()?,
         };
-        Ok(Self { sink, kept: Vec::new(), written: 0 })
+        Ok(())
     }
 
     /// The end of what is kept, for appending.
@@ -97,6 +111,7 @@ impl StandardOutput {
         while self.written < self.kept.len() {
             let rest = &self.kept[self.written..];
             let result = match &self.sink {
+                Sink::None => return Ok(()),
                 Sink::Direct(file) => write_once(file, rest),
                 Sink::Own(own) => write_once(own.get_ref(), rest),
                 Sink::Shared(shared) => write_where_asked(shared.get_ref(), rest),
@@ -122,7 +137,7 @@ impl StandardOutput {
     /// [`io::ErrorKind::BrokenPipe`].
     pub(super) async fn changed(&self) -> io::Result<()> {
         let watched = match &self.sink {
-            Sink::Direct(_) => return std::future::pending().await,
+            Sink::None | Sink::Direct(_) => return std::future::pending().await,
             Sink::Own(watched) | Sink::Shared(watched) => watched,
         };
         loop {
@@ -137,6 +152,21 @@ impl StandardOutput {
             guard.clear_ready_matching(Ready::WRITABLE);
         }
     }
+}
+
+fn of_stdout() -> io::Result<Sink> {
+    let shared = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if shared.metadata()?.is_file() {
+        return Ok(Sink::Direct(shared));
+    }
+    Ok(match reopen(&shared).map(watch) {
+        Ok(Ok(own)) => Sink::Own(own),
+        Ok(Err(direct)) => Sink::Direct(direct),
+        Err(_) => match watch(shared) {
+            Ok(shared) => Sink::Shared(shared),
+            Err(direct) => Sink::Direct(direct),
+        },
+    })
 }
 
 /// Opens the same pipe or terminal anew: another description, whose flags are ours alone.

@@ -2,19 +2,23 @@
 
 use super::executor::Executor;
 use super::link::{Link, Way};
+use super::publish_progress::{Position, Progress};
 use super::ready::Ready;
 use super::receiver::Receiver;
+use super::record;
 use super::signals::{Asked, Signals};
 use super::standard_output::StandardOutput;
-use crate::compat::{self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, Fault, debug_lines, is_of_tls};
+use crate::compat::{
+    self, ALL_SUBSCRIPTIONS_DENIED, Face, Failure, Fault, RECORDING_GAP, debug_lines, is_of_tls,
+};
 use crate::flags::Tool;
-use crate::flags::plan::SubscribePlan;
+use crate::flags::plan::{RecordingPlan, SubscribePlan};
 use crate::net::ClientError;
 use crate::output::Filter;
 use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text};
 use crate::session::{Event, Offered, SessionError};
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, Interval};
@@ -38,7 +42,6 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(invocation) => invocation,
         Err(ending) => return ending.report(),
     };
-    let quiet = invocation.draft.general.quiet;
     let filters = [("--until", &invocation.draft.subscription.until), ("--jq", &invocation.draft.output.jq)];
     for (flag, text) in filters {
         if let Some(text) = text
@@ -47,12 +50,17 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return invocation.ending(Fault::Value(flag, text.clone(), error.to_string())).report();
         }
     }
-    let failure = match SubscribePlan::new(&invocation.draft, std::process::id()) {
-        Ok(plan) => super::block_on(Subscriber::subscribe(plan, invocation.caller.face))
-            .unwrap_or_else(|error| Failure::of_system(&error)),
-        Err(error) => Failure::of_plan(&error, Tool::Subscribe),
-    };
-    super::end(&failure, quiet)
+    match SubscribePlan::new(&invocation.draft, std::process::id()) {
+        Ok(plan) => run_plan(plan, invocation.caller.face),
+        Err(error) => super::end(&Failure::of_plan(&error, Tool::Subscribe), invocation.draft.general.quiet),
+    }
+}
+
+/// Subscribes as planned; the status to end with.
+pub(super) fn run_plan(plan: SubscribePlan, face: Face) -> ExitCode {
+    let quiet = plan.client.quiet;
+    let ended = super::block_on(Subscriber::subscribe(plan, face));
+    super::end(&ended.unwrap_or_else(|error| Failure::of_system(&error)), quiet)
 }
 
 /// What a turn of the loop found out.
@@ -71,6 +79,10 @@ struct Subscriber {
     link: Link,
     signals: Signals,
     output: StandardOutput,
+    /// The packets of `-d`, where they do not belong between what is printed.
+    debug: Vec<u8>,
+    /// Of a recording.
+    progress: Progress,
     receiver: Receiver,
     ready: Ready,
     executor: Option<Executor>,
@@ -98,6 +110,7 @@ impl Subscriber {
             Ok(mut subscriber) => {
                 let failure = subscriber.run().await;
                 subscriber.finish_output().await;
+                subscriber.progress.finish();
                 let failure = subscriber.finish_commands(failure).await;
                 let late = subscriber.ready.finish(&mut subscriber.signals).await;
                 if failure.status == 0 { late.unwrap_or(failure) } else { failure }
@@ -110,7 +123,11 @@ impl Subscriber {
         let of_system = |error: io::Error| Failure::of_system(&error);
         let way = Way::prepare(&plan.client, face)?;
         let mut signals = Signals::watch().map_err(of_system)?;
-        let output = StandardOutput::new().map_err(of_system)?;
+        let output = match plan.recording {
+            Some(_) => StandardOutput::unopened(),
+            None => StandardOutput::new().map_err(of_system)?,
+        };
+        let progress = Progress::new(is_progress_shown(&plan));
         let receiver = Receiver::new(&plan, face);
         let ready = Ready::new(plan.ready.clone());
         let executor = plan.exec.clone().map(|(command, jobs)| Executor::new(command, jobs));
@@ -130,6 +147,8 @@ impl Subscriber {
             link,
             signals,
             output,
+            debug: Vec::new(),
+            progress,
             receiver,
             ready,
             executor,
@@ -148,6 +167,7 @@ impl Subscriber {
                 Step::Continue => {}
                 Step::Leave(failure) => return failure,
                 Step::Lost => {
+                    let _ = self.flush_texts();
                     if let Some(failure) = self.reconnect().await {
                         return failure;
                     }
@@ -193,6 +213,8 @@ impl Subscriber {
         if let Err(error) = self.flush_texts() {
             self.output_failed(&error);
         }
+        let count = self.receiver.count();
+        self.progress.update(|| Some(Position::Running(count.into())));
         match self.link.client.flush() {
             Ok(true) if self.leaving.is_some() && self.link.client.session().is_closing() => {
                 let failure = self.leaving.take().unwrap_or_default();
@@ -301,6 +323,7 @@ impl Subscriber {
                 }
                 Event::Disconnected(_) => {
                     self.link.client.shutdown();
+                    self.note_gap();
                     return Some(match self.leaving.take() {
                         Some(failure) => Step::Leave(failure),
                         None => Step::Lost,
@@ -308,11 +331,11 @@ impl Subscriber {
                 }
                 Event::Sent(packet) => {
                     let id = self.link.client.session().client_identifier().clone();
-                    debug_lines::sent(self.output.buffer(), &id, &packet);
+                    debug_lines::sent(self.debug_buffer(), &id, &packet);
                 }
                 Event::Received(packet) => {
                     let id = self.link.client.session().client_identifier().clone();
-                    debug_lines::received(self.output.buffer(), &id, &packet);
+                    debug_lines::received(self.debug_buffer(), &id, &packet);
                 }
                 Event::Auth(_) => {}
             }
@@ -324,6 +347,9 @@ impl Subscriber {
         self.has_connected = true;
         self.is_accepted = true;
         self.link.connected();
+        if let Err(failure) = self.open_recording() {
+            return self.leave(failure, ReasonCode::SUCCESS);
+        }
         let client = &mut self.link.client;
         let now = client.now();
         // Before MQTT 5 there are no properties; the reference leaves them out silently.
@@ -352,11 +378,28 @@ impl Subscriber {
         }
     }
 
+    /// Opens what a recording goes into, with the first connection.
+    fn open_recording(&mut self) -> Result<(), Failure> {
+        let Some(plan) = self.plan.recording.as_ref().filter(|_| self.output.is_unopened()) else {
+            return Ok(());
+        };
+        let file = record::open(plan)?;
+        self.output.open(file).map_err(|error| Failure::of_system(&error))
+    }
+
+    /// A recording is for messages alone.
+    fn debug_buffer(&mut self) -> &mut Vec<u8> {
+        match self.plan.recording {
+            Some(_) => &mut self.debug,
+            None => self.output.buffer(),
+        }
+    }
+
     fn handle_suback(&mut self, suback: &Suback) {
         if self.plan.client.debug && !self.plan.client.quiet {
             let granted: Vec<_> = suback.reasons.iter().map(|reason| reason.0.to_string()).collect();
             let number = suback.packet_identifier.get();
-            let _ = writeln!(self.output.buffer(), "Subscribed (mid: {number}): {}", granted.join(", "));
+            let _ = writeln!(self.debug_buffer(), "Subscribed (mid: {number}): {}", granted.join(", "));
         }
         if suback.reasons.iter().all(|reason| reason.is_error()) {
             self.denied();
@@ -434,9 +477,11 @@ impl Subscriber {
 
     /// A signal, or the end of `-W`.
     fn asked_to_leave(&mut self, asked: Asked) -> Step {
+        // To record for a time is to have recorded when it is over.
+        let is_over = asked == Asked::Alarm && self.plan.recording.is_some() && self.plan.count.is_none();
         let failure = match asked {
-            Asked::Stop(_) => Failure::default(),
-            Asked::Alarm => Failure::timed_out(),
+            Asked::Alarm if !is_over => Failure::timed_out(),
+            Asked::Alarm | Asked::Stop(_) => Failure::default(),
         };
         if !self.has_connected {
             return Step::Leave(Failure::silent(BEFORE_CONNACK));
@@ -447,7 +492,7 @@ impl Subscriber {
             return Step::Leave(failure);
         }
         // The server is to send the will.
-        self.leave(failure, ReasonCode::DISCONNECT_WITH_WILL);
+        self.leave(failure, if is_over { ReasonCode::SUCCESS } else { ReasonCode::DISCONNECT_WITH_WILL });
         Step::Continue
     }
 
@@ -477,6 +522,9 @@ impl Subscriber {
             // Half of what is retained is no answer, and it would be printed twice.
             return Step::Leave(Failure::lost());
         }
+        if is_accepted {
+            self.note_gap();
+        }
         match error {
             // The server does not want us: it asked for a certificate that we do not have, say.
             ClientError::Io(error) if !self.has_connected && is_of_tls(&error) => {
@@ -487,6 +535,13 @@ impl Subscriber {
             // Once the server had accepted us, garbage is as good as a lost connection.
             ClientError::Session(_) if is_accepted => Step::Lost,
             ClientError::Session(error) => Step::Leave(Failure::of_session(error, false)),
+        }
+    }
+
+    /// A recording does not keep silent about what it lacks.
+    fn note_gap(&mut self) {
+        if self.plan.recording.is_some() && self.leaving.is_none() {
+            self.receiver.complaints.push_str(RECORDING_GAP);
         }
     }
 
@@ -508,6 +563,10 @@ impl Subscriber {
                 super::complain(&self.receiver.complaints);
             }
             self.receiver.complaints.clear();
+        }
+        if !self.debug.is_empty() {
+            super::complain(&String::from_utf8_lossy(&self.debug));
+            self.debug.clear();
         }
         self.output.append(&mut self.receiver.printed);
         self.output.flush()
@@ -545,6 +604,14 @@ impl Subscriber {
             }
         }
     }
+}
+
+/// A recording shows how far it is, unless its own lines would be between.
+fn is_progress_shown(plan: &SubscribePlan) -> bool {
+    let is_visible = |recording: &RecordingPlan| recording.path.is_none() && io::stdout().is_terminal();
+    plan.recording.as_ref().is_some_and(|recording| !is_visible(recording))
+        && !plan.client.quiet
+        && !plan.client.debug
 }
 
 /// Comes when a command of `--exec` has ended, with what is to be said of it.

@@ -28,7 +28,8 @@ pub(crate) fn check_before_value(walker: &Walker<'_>, id: &str) -> Result<(), Fa
 
 /// An option without a value.
 pub(crate) fn switch(walker: &mut Walker<'_>, id: &str) -> Result<(), Fault> {
-    let Draft { connection, general, will, tls, message, subscription, output, request } = &mut walker.draft;
+    let Draft { connection, general, will, tls, message, subscription, output, request, .. } =
+        &mut walker.draft;
     match id {
         "websocket" => connection.websocket = true,
         "srv" => connection.srv = true,
@@ -253,10 +254,12 @@ pub(crate) fn authority<'a>(draft: &mut Draft, url: &Url<'a>, face: Face) -> Opt
 pub(crate) fn url_topic(walker: &mut Walker<'_>, topic: &[u8]) -> Result<(), Fault> {
     let draft = &mut walker.draft;
     match walker.tool {
-        Tool::Publish | Tool::Request => {
+        Tool::Publish | Tool::Request | Tool::Replay => {
             draft.message.topic = Some(topic_name(topic, "publish", "-L topic")?)
         }
-        Tool::Subscribe => draft.subscription.topics.push(topic_filter(topic, "subscription", "-L topic")?),
+        Tool::Subscribe | Tool::Record => {
+            draft.subscription.topics.push(topic_filter(topic, "subscription", "-L topic")?)
+        }
     }
     Ok(())
 }

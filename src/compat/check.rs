@@ -18,6 +18,7 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
         && draft.connection.url_without_topic
         && draft.message.topic.is_none()
         && draft.subscription.topics.is_empty()
+        && !draft.message.has_own_topics()
     {
         return Err(Fault::UrlTopicMissing);
     }
@@ -31,7 +32,31 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
         return Err(Fault::RetainedOnlyWithoutRetained);
     }
+    if tool == Tool::Record {
+        return check_recording(draft);
+    }
+    if tool == Tool::Replay && draft.replaying.replay_file.is_none() {
+        return Err(Fault::NoRecording);
+    }
     if tool == Tool::Subscribe { check_output(draft).and_then(|()| check_retained(draft)) } else { Ok(()) }
+}
+
+fn check_recording(draft: &Draft) -> Result<(), Fault> {
+    let recording = &draft.recording;
+    if draft.subscription.topics.is_empty() {
+        return Err(Fault::NoFilterToRecord);
+    }
+    if draft.subscription.count == Some(0) {
+        return Err(Fault::Count("0".to_owned()));
+    }
+    if recording.append && recording.force {
+        return Err(Fault::Together("--append", "--force"));
+    }
+    let needs_file = [(recording.append, "--append"), (recording.force, "--force")];
+    match needs_file.into_iter().find(|(is_given, _)| *is_given) {
+        Some((_, flag)) if !recording.is_to_file() => Err(Fault::Needs(flag, "-o with a file")),
+        _ => Ok(()),
+    }
 }
 
 /// `--exec` and `--jq` each decide alone what is printed.

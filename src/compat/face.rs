@@ -26,7 +26,7 @@ impl Caller {
     pub const fn name(self) -> &'static str {
         match self.face {
             Face::Strict => self.tool.mosquitto_name(),
-            Face::Friendly => self.tool.name(),
+            Face::Friendly => self.tool.typed(),
         }
     }
 
@@ -41,6 +41,9 @@ impl Caller {
 
     /// Recognises the manner from the name the program was called by; `--strict` as first argument is taken off.
     pub(crate) fn recognise(tool: Tool, program: &[u8], arguments: &mut Vec<Vec<u8>>) -> Self {
+        if !tool.has_reference() {
+            return Self { tool, face: Face::Friendly };
+        }
         let base = program.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let mut face = if base.starts_with(b"mosquitto_") { Face::Strict } else { Face::Friendly };
         if face == Face::Friendly && arguments.first().is_some_and(|first| first == b"--strict") {

@@ -8,7 +8,7 @@ use crate::net::socks::SocksError;
 use crate::net::tls::TlsError;
 use crate::net::websocket::WebSocketError;
 use crate::output::Fault;
-use crate::packet::{Connack, PacketError, ProtocolVersion, ReasonCode};
+use crate::packet::{Connack, PacketError, Properties, ProtocolVersion, ReasonCode};
 use crate::session::SessionError;
 use std::io;
 use std::path::Path;
@@ -90,8 +90,10 @@ impl Failure {
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {
         match error {
             PlanError::ClientIdentifier => match tool {
-                Tool::Publish => Self::error(1, "Invalid id."),
-                Tool::Subscribe | Tool::Request => Self::error(1, "Invalid id and/or clean_session."),
+                Tool::Publish | Tool::Replay => Self::error(1, "Invalid id."),
+                Tool::Subscribe | Tool::Request | Tool::Record => {
+                    Self::error(1, "Invalid id and/or clean_session.")
+                }
             },
             PlanError::Will => Self::error(1, "Problem setting will."),
             PlanError::Credentials => Self::error(1, "Problem setting username and/or password."),
@@ -304,6 +306,19 @@ impl Failure {
         Self::error(1, format!("Line {number} of the input: {why}."))
     }
 
+    /// A recording cannot be read or written, as `what` says.
+    #[must_use]
+    pub fn of_recording(what: &str, path: &Path, error: &io::Error) -> Self {
+        Self::error(1, format!("Unable to {what} {}: {}.", path.display(), system_text(error)))
+    }
+
+    /// What a recording shall go into exists.
+    #[must_use]
+    pub fn recording_exists(path: &Path) -> Self {
+        let path = path.display();
+        Self::error(1, format!("{path} exists; --append goes on at its end, --force writes over it."))
+    }
+
     /// Those who wait for the subscription could not be told by this option.
     #[must_use]
     pub fn of_ready(flag: &str, error: &io::Error) -> Self {
@@ -354,6 +369,23 @@ pub fn publish_warning(id: u16, reason: ReasonCode, reason_string: Option<&str>)
     }
     text
 }
+
+/// The warning for the first line whose properties are not sent, because `version` has none.
+#[must_use]
+pub fn properties_warning(line: u64, lost: &Properties, version: ProtocolVersion) -> String {
+    let mut names: Vec<_> = lost.as_ref().iter().map(|property| property.identifier.name()).collect();
+    names.dedup();
+    let version = if version == ProtocolVersion::V31 { "3.1" } else { "3.1.1" };
+    format!(
+        "Warning: Line {line} of the input has properties ({}), which MQTT {version} does not; they are left out, as in all \
+         lines that follow.\n",
+        names.join(", ")
+    )
+}
+
+/// A recorder lost its connection.
+pub const RECORDING_GAP: &str =
+    "Warning: The connection was lost; what is published until it is back may be missing.\n";
 
 /// The server granted none of the subscriptions.
 pub const ALL_SUBSCRIPTIONS_DENIED: &str = "All subscription requests were denied.\n";

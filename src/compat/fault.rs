@@ -110,8 +110,12 @@ pub enum Fault {
     IdForKeptSession,
     #[error("Error: You must specify a topic to subscribe to (-t) or unsubscribe from (-U).")]
     NoFilter,
+    #[error("Error: You must specify a topic to record (-t).")]
+    NoFilterToRecord,
     #[error("\nError: Combining '-R' and '--retained-only' makes no sense.")]
     RetainedOnlyWithoutRetained,
+    #[error("Error: Recording must be supplied; - is the standard input.")]
+    NoRecording,
     #[error("Error: Both topic and message must be supplied.")]
     TopicAndMessage,
     #[error("Error: All of topic, message, and response topic must be supplied.")]
@@ -205,6 +209,10 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "exec" => "--exec argument given but no command specified.",
         "exec_jobs" => "--exec-jobs argument given but no count specified.",
         "retry" => "--retry argument given but no duration specified.",
+        "recording_file" => "-o argument given but no file specified.",
+        "replay_file" => "a recording must be given.",
+        "speed" => "--speed argument given but no factor specified.",
+        "map" => "--map argument given but no old=new specified.",
         "backup" => "--backup argument given but no file specified.",
         "ready_file" => "--ready-file argument given but no file specified.",
         "after_suback" => "--after-suback argument given but no command specified.",

@@ -3,7 +3,7 @@
 use super::apply::path;
 use super::fault::{Fault, shown};
 use super::secret;
-use crate::flags::{ColorWord, Draft};
+use crate::flags::{ColorWord, Draft, Speed, TopicMap};
 use bytes::Bytes;
 use std::path::Path;
 use std::str::FromStr;
@@ -23,6 +23,8 @@ pub(super) fn switch(draft: &mut Draft, id: &str) -> Result<(), Fault> {
         }
         "retained" => draft.subscription.retained = true,
         "purge" => draft.subscription.purge = true,
+        "append" => draft.recording.append = true,
+        "force" => draft.recording.force = true,
         "dry_run" => (draft.subscription.dry_run, draft.message.dry_run) = (true, true),
         _ => return Err(Fault::UnknownOption(id.to_owned())),
     }
@@ -37,6 +39,10 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "keypass_file" => draft.tls.keypass_file = Some(path(value)),
         "ready_fd" => subscription.ready_fd = Some(descriptor(value)?),
         "retry" => draft.message.retry = Some(duration("--retry", value)?),
+        "recording_file" => draft.recording.recording_file = Some(path(value)),
+        "replay_file" => draft.replaying.replay_file = Some(path(value)),
+        "speed" => draft.replaying.pace = Speed::parse(&shown(value)).map_err(of("--speed", value))?,
+        "map" => draft.replaying.maps.push(TopicMap::parse(&shown(value)).map_err(of("--map", value))?),
         "backup" => subscription.backup = Some(path(value)),
         "ready_file" => subscription.ready_file = Some(path(value)),
         // Compiled by `sub`, so that the other programs need not hold the language.
@@ -51,6 +57,12 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// The fault of a value, from what is wrong with it.
+fn of(flag: &'static str, value: &[u8]) -> impl FnOnce(String) -> Fault {
+    let value = shown(value);
+    move |why| Fault::Value(flag, value, why)
 }
 
 fn password(path: &Path) -> Result<Bytes, Fault> {

@@ -25,11 +25,14 @@ pub mod users;
 mod walker;
 
 pub use face::{Caller, Face};
-pub use failure::{ALL_SUBSCRIPTIONS_DENIED, Failure, is_of_tls, output_fault, publish_warning};
+pub use failure::{
+    ALL_SUBSCRIPTIONS_DENIED, Failure, RECORDING_GAP, is_of_tls, output_fault, properties_warning,
+    publish_warning,
+};
 pub use fault::{Fault, Stop};
 pub use usage::Ending;
 
-use crate::flags::{Draft, LineForm, Tool};
+use crate::flags::{Draft, LineForm, MessageSource, Tool};
 use crate::packet::ProtocolVersion;
 use std::ffi::OsString;
 use walker::Walker;
@@ -77,7 +80,11 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
         // Requests and responses are MQTT 5's; `-V` may say otherwise.
         walker.draft.connection.protocol_version = Some(ProtocolVersion::V5);
     }
-    options_file::walk_file(walker, arguments)?;
+    match walker.tool {
+        Tool::Record => walker.draft.output.json = true,
+        Tool::Replay => walker.draft.message.source = Some(MessageSource::JsonLines),
+        Tool::Publish | Tool::Subscribe | Tool::Request => options_file::walk_file(walker, arguments)?,
+    }
     let topic = match walker.face {
         Face::Strict => None,
         Face::Friendly => environment::apply(walker)?,

@@ -69,7 +69,7 @@ pub(super) fn help(caller: Caller, command: Command) -> String {
 fn version(caller: Caller) -> String {
     match caller.face {
         Face::Strict => format!("{} version {REFERENCE_VERSION}\n", caller.name()),
-        Face::Friendly => format!("{} {}\n", caller.name(), env!("CARGO_PKG_VERSION")),
+        Face::Friendly => format!("{} {}\n", caller.tool.name(), env!("CARGO_PKG_VERSION")),
     }
 }
 

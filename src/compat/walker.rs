@@ -13,6 +13,8 @@ pub(crate) struct Walker<'c> {
     pub(crate) face: Face,
     command: &'c Command,
     pub(crate) draft: Draft,
+    /// How many arguments have been seen that are no options.
+    positionals: usize,
 }
 
 /// An option as it was found in an argument.
@@ -25,7 +27,7 @@ struct Found<'a, 'c> {
 impl<'c> Walker<'c> {
     /// Starts with nothing given.
     pub(crate) fn new(tool: Tool, face: Face, command: &'c Command) -> Self {
-        Self { tool, face, command, draft: Draft::default() }
+        Self { tool, face, command, draft: Draft::default(), positionals: 0 }
     }
 
     /// Reads all of `arguments`, without the program's name.
@@ -39,6 +41,7 @@ impl<'c> Walker<'c> {
             let Found { arg, attached } =
                 self.find(argument).ok_or_else(|| Fault::UnknownOption(shown(argument)))?;
             let id = arg.get_id().as_str();
+            self.positionals += usize::from(arg.is_positional());
             rest = tail;
             match id {
                 "help" => return Err(Stop::Help),
@@ -90,6 +93,10 @@ impl<'c> Walker<'c> {
 
     /// The option that `argument` names: whole words only, and under our names also with its value behind it.
     fn find<'a>(&self, argument: &'a [u8]) -> Option<Found<'a, 'c>> {
+        if argument == b"-" || !argument.starts_with(b"-") {
+            let arg = self.command.get_positionals().nth(self.positionals)?;
+            return Some(Found { arg, attached: Some(argument) });
+        }
         let text = std::str::from_utf8(argument).ok();
         if let Some(arg) = text.and_then(|text| self.named(text)) {
             return Some(Found { arg, attached: None });

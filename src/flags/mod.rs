@@ -18,6 +18,7 @@ mod output;
 mod passwd;
 pub mod plan;
 pub mod programs;
+mod recording;
 mod request;
 mod subscription;
 mod tls;
@@ -39,6 +40,7 @@ pub use general::General;
 pub use message::{LineForm, Message, MessageSource};
 pub use output::{ColorWord, Output};
 pub use passwd::{Passwd, PasswordHash};
+pub use recording::{Recording, Replaying, Speed, TopicMap};
 pub use request::Request;
 pub use subscription::Subscription;
 pub use tls::Tls;
@@ -56,6 +58,10 @@ pub enum Tool {
     Subscribe,
     /// `culex-rr`, `mosquitto_rr`.
     Request,
+    /// `culex record`, which the reference does not have.
+    Record,
+    /// `culex replay`, which the reference does not have.
+    Replay,
 }
 
 /// What the flags of one client program say so far; groups that the program does not have stay at their defaults.
@@ -77,6 +83,10 @@ pub struct Draft {
     pub output: Output,
     /// What `rr` adds.
     pub request: Request,
+    /// What `record` adds.
+    pub recording: Recording,
+    /// What `replay` adds.
+    pub replaying: Replaying,
 }
 
 /// Flags that only the programs under our own names have.
@@ -136,6 +146,26 @@ const NOT_IN_REQUEST: [&str; 28] = [
     "watch",
 ];
 
+/// Flags of `sub` that `record` has too.
+const OF_RECORD: [&str; 10] = [
+    "topics",
+    "filter_out",
+    "qos",
+    "no_retain",
+    "retain_handling",
+    "count",
+    "timeout",
+    "ready_fd",
+    "ready_file",
+    "after_suback",
+];
+
+/// Flags of `pub` that `replay` has too.
+const OF_REPLAY: [&str; 4] = ["topic", "qos", "retain", "retry"];
+
+/// Flags that only the programs of the reference have: an options file of theirs would hold flags that we do not have.
+const OF_REFERENCE: [&str; 2] = ["options_file", "strict"];
+
 impl Tool {
     /// The declarations of this program's flags, from which parsing, help and completions are made.
     #[must_use]
@@ -145,10 +175,24 @@ impl Tool {
             Self::Publish => Message::augment_args(command),
             Self::Subscribe => Output::augment_args(Subscription::augment_args(command)),
             Self::Request => request_command(command),
+            Self::Record => record_command(command),
+            Self::Replay => replay_command(command),
         };
         let command = Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)));
         // The groups would leave their own words there.
-        General::augment_args(command).about(self.about())
+        if self.has_reference() {
+            return General::augment_args(command).about(self.about());
+        }
+        let general = General::augment_args(Command::new("general"));
+        with_flags(command, &general, |id| !OF_REFERENCE.contains(&id))
+            .mut_arg("protocol_version", |arg| arg.default_value("5"))
+            .about(self.about())
+    }
+
+    /// Whether mosquitto has such a program, whose manner ours can take on.
+    #[must_use]
+    pub const fn has_reference(self) -> bool {
+        matches!(self, Self::Publish | Self::Subscribe | Self::Request)
     }
 
     const fn about(self) -> &'static str {
@@ -156,16 +200,19 @@ impl Tool {
             Self::Publish => "Publish messages to an MQTT broker",
             Self::Subscribe => "Subscribe to topics of an MQTT broker and print what arrives",
             Self::Request => "Send a request over an MQTT broker and print the reply",
+            Self::Record => "Record messages of an MQTT broker in a file, a line of JSON each",
+            Self::Replay => "Publish recorded messages again, with the recorded pauses",
         }
     }
 
-    /// The reference's name of this program.
+    /// The reference's name of this program; without one, our own.
     #[must_use]
     pub const fn mosquitto_name(self) -> &'static str {
         match self {
             Self::Publish => "mosquitto_pub",
             Self::Subscribe => "mosquitto_sub",
             Self::Request => "mosquitto_rr",
+            Self::Record | Self::Replay => self.name(),
         }
     }
 
@@ -176,6 +223,18 @@ impl Tool {
             Self::Publish => "culex-pub",
             Self::Subscribe => "culex-sub",
             Self::Request => "culex-rr",
+            Self::Record => "culex-record",
+            Self::Replay => "culex-replay",
+        }
+    }
+
+    /// What one types to run it.
+    #[must_use]
+    pub const fn typed(self) -> &'static str {
+        match self {
+            Self::Record => "culex record",
+            Self::Replay => "culex replay",
+            Self::Publish | Self::Subscribe | Self::Request => self.name(),
         }
     }
 }
@@ -192,4 +251,31 @@ fn request_command(command: Command) -> Command {
         }
     }
     command
+}
+
+/// The flags of `record`: its own, and those of `sub` that say what is recorded and until when.
+fn record_command(command: Command) -> Command {
+    let of_subscribe = Subscription::augment_args(Command::new("sub"));
+    with_flags(Recording::augment_args(command), &of_subscribe, |id| OF_RECORD.contains(&id))
+        .mut_arg("qos", |arg| arg.default_value("2"))
+        .mut_arg("no_retain", |arg| arg.help("Leave out what is retained when the recording begins"))
+        .mut_arg("count", |arg| arg.help("End after this many messages"))
+        .mut_arg("timeout", |arg| {
+            arg.help("End after this many seconds; with -C, and before them, with status 27")
+        })
+}
+
+/// The flags of `replay`: its own, and those of `pub` for what a line does not say.
+fn replay_command(command: Command) -> Command {
+    let of_publish = Message::augment_args(Command::new("pub"));
+    with_flags(Replaying::augment_args(command), &of_publish, |id| OF_REPLAY.contains(&id))
+        .mut_arg("topic", |arg| arg.help("Topic of lines that name none"))
+        .mut_arg("qos", |arg| arg.help("Quality of Service of lines that name none"))
+        .mut_arg("retain", |arg| arg.help("Ask the broker to retain messages whose lines do not say"))
+}
+
+/// `command` with those flags of `others` that are wanted.
+fn with_flags(command: Command, others: &Command, is_wanted: impl Fn(&str) -> bool) -> Command {
+    let wanted = others.get_arguments().filter(|arg| is_wanted(arg.get_id().as_str()));
+    wanted.fold(command, |command, arg| command.arg(arg.clone()))
 }

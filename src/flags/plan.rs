@@ -1,6 +1,6 @@
 //! From what was typed to what is meant: the configurations that the other rooms take.
 
-use super::{ColorWord, Connection, Draft, LineForm, Tls, Tool};
+use super::{ColorWord, Connection, Draft, LineForm, Speed, Tls, Tool, TopicMap};
 use crate::net::tls::{PreSharedKey, TlsSettings};
 use crate::net::{Endpoint, Target};
 use crate::output::Form;
@@ -96,6 +96,40 @@ pub struct PublishPlan {
     pub repeat_delay: Duration,
     /// How long to go on trying without a connection.
     pub retry: Option<Duration>,
+    /// The lines are a recording.
+    pub replay: Option<ReplayPlan>,
+}
+
+/// How a recording is published again.
+#[derive(Clone, Debug)]
+pub struct ReplayPlan {
+    /// Its file; the standard input without one.
+    pub path: Option<PathBuf>,
+    /// What becomes of the recorded pauses.
+    pub speed: Speed,
+    /// The first of these that fits a topic changes it.
+    pub maps: Vec<TopicMap>,
+}
+
+/// Where a recording goes.
+#[derive(Clone, Debug)]
+pub struct RecordingPlan {
+    /// Its file; the standard output without one.
+    pub path: Option<PathBuf>,
+    /// What becomes of a file that exists; without a word it stays, and there is no recording.
+    pub existing: Existing,
+}
+
+/// What becomes of a file that exists.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Existing {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is gone on with.
+    Append,
+    /// It is written over.
+    Overwrite,
 }
 
 /// Who is told that the broker has answered the subscription.
@@ -160,6 +194,8 @@ pub struct SubscribePlan {
     pub random_filter: Option<f64>,
     /// Count messages instead of printing them.
     pub message_rate: bool,
+    /// Where the lines of a recording go.
+    pub recording: Option<RecordingPlan>,
     /// One screen line a topic; holds the name of the broker for the first one.
     pub watch: Option<String>,
 }
@@ -279,7 +315,26 @@ impl PublishPlan {
             repeat: if lines.is_some() { 1 } else { message.repeat.unwrap_or(1) },
             repeat_delay: message.repeat_delay.unwrap_or_default(),
             retry: message.retry,
+            replay: None,
         })
+    }
+}
+
+impl PublishPlan {
+    /// The plan for publishing a recording.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientPlan::new`].
+    pub fn of_recording(draft: &Draft, process_id: u32) -> Result<Self, PlanError> {
+        let topic = draft.message.topic.clone().unwrap_or(Text::EMPTY);
+        let replaying = &draft.replaying;
+        let replay = ReplayPlan {
+            path: replaying.replay_file.clone().filter(|path| path != Path::new("-")),
+            speed: replaying.pace,
+            maps: replaying.maps.clone(),
+        };
+        Ok(Self { replay: Some(replay), ..Self::new(draft, topic, process_id)? })
     }
 }
 
@@ -393,8 +448,36 @@ impl SubscribePlan {
             color: output.color,
             random_filter: output.random_filter,
             message_rate: output.message_rate,
+            recording: None,
             watch: (output.watch && !output.message_rate).then(host),
         })
+    }
+}
+
+impl SubscribePlan {
+    /// The plan for recording: at QoS 2 unless asked otherwise, and with the RETAIN flag as it was published.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientPlan::new`].
+    pub fn of_recording(draft: &Draft, process_id: u32) -> Result<Self, PlanError> {
+        let mut draft = draft.clone();
+        draft.subscription.qos.get_or_insert(Qos::ExactlyOnce);
+        let is_v5 = draft.connection.protocol_version == Some(ProtocolVersion::V5);
+        draft.subscription.retain_as_published = is_v5;
+        let recording = &draft.recording;
+        let recording = RecordingPlan {
+            path: recording.recording_file.clone().filter(|_| recording.is_to_file()),
+            existing: match (recording.append, recording.force) {
+                (true, _) => Existing::Append,
+                (false, true) => Existing::Overwrite,
+                (false, false) => Existing::Keep,
+            },
+        };
+        let plan = Self::new(&draft, process_id)?;
+        // There the broker is asked to send nothing that it retains, and the flag says what was published.
+        let no_retain = plan.no_retain && !is_v5;
+        Ok(Self { recording: Some(recording), no_retain, ..plan })
     }
 }
 
@@ -480,8 +563,8 @@ fn connect_properties(draft: &Draft, version: ProtocolVersion, tool: Tool) -> Re
     let has_own = draft.connection.properties.connect.as_ref().find(PropertyIdentifier::ReceiveMaximum);
     if has_own.is_none() {
         let count = match tool {
-            Tool::Publish => None,
-            Tool::Subscribe => draft.subscription.count,
+            Tool::Publish | Tool::Replay => None,
+            Tool::Subscribe | Tool::Record => draft.subscription.count,
             // One reply is expected.
             Tool::Request => Some(1),
         };

@@ -17,6 +17,8 @@ pub const PROGRAMS: &[&str] = &[
     "culex-pub",
     "culex-sub",
     "culex-rr",
+    "culex-record",
+    "culex-replay",
 ];
 
 /// The declarations of the program of that name; `None` for a name that is not in [`PROGRAMS`].
@@ -32,6 +34,8 @@ pub fn program(name: &str) -> Option<Command> {
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
         "culex-rr" => Tool::Request.command(),
+        "culex-record" => Tool::Record.command(),
+        "culex-replay" => Tool::Replay.command(),
         _ => return None,
     })
 }
@@ -48,6 +52,8 @@ pub fn culex() -> Command {
         .subcommand(Tool::Publish.command().name("pub"))
         .subcommand(Tool::Subscribe.command().name("sub"))
         .subcommand(Tool::Request.command().name("rr"))
+        .subcommand(Tool::Record.command().name("record"))
+        .subcommand(Tool::Replay.command().name("replay"))
         .subcommand(Broker::command().name("broker"))
         .subcommand(Passwd::command().name("passwd"));
     #[cfg(feature = "bench")]

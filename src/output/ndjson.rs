@@ -5,7 +5,7 @@
 
 use super::json::JsonWriter;
 use super::number::{put_decimal, put_padded};
-use super::{LocalTime, Message};
+use super::{LocalTime, Message, WallTime};
 use crate::packet::{
     PacketError, Place, Properties, PropertiesRef, Property, PropertyIdentifier, PropertyType, PropertyValue,
     Publish, Qos, Text, topic,
@@ -153,6 +153,12 @@ pub enum NdjsonError {
     /// A Quality of Service other than 0, 1, 2.
     #[error("qos {0} does not exist")]
     Qos(u64),
+    /// A time that is none, or not written as one.
+    #[error("tst {0} is no time, which is written as 2026-11-22T07:00:00.25Z")]
+    Time(String),
+    /// A RETAIN flag that is neither on nor off.
+    #[error("retain {0} is neither true nor false")]
+    Retain(Value),
     /// An encoding other than `utf-8` and `base64`.
     #[error("encoding '{0}' is neither utf-8 nor base64")]
     Encoding(String),
@@ -194,12 +200,14 @@ pub struct Line {
 struct RawLine<'a> {
     topic: Option<String>,
     qos: Option<u64>,
-    retain: Option<bool>,
+    retain: Option<Value>,
     encoding: Option<String>,
     #[serde(default)]
     properties: serde_json::Map<String, Value>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tst: Option<&'a RawValue>,
 }
 
 impl Line {
@@ -209,11 +217,25 @@ impl Line {
     ///
     /// Every [`NdjsonError`].
     pub fn parse(line: &[u8]) -> Result<Self, NdjsonError> {
+        Self::of_raw(serde_json::from_slice(line)?)
+    }
+
+    /// As [`Line::parse`], with the time at which the message arrived; mosquitto's ways of writing it are read too.
+    ///
+    /// # Errors
+    ///
+    /// Every [`NdjsonError`].
+    pub fn parse_timed(line: &[u8]) -> Result<(Self, Option<WallTime>), NdjsonError> {
         let raw: RawLine<'_> = serde_json::from_slice(line)?;
+        let time = raw.tst.map(parse_time).transpose()?;
+        Ok((Self::of_raw(raw)?, time))
+    }
+
+    fn of_raw(raw: RawLine<'_>) -> Result<Self, NdjsonError> {
         Ok(Self {
             topic: raw.topic.map(parse_topic).transpose()?,
             qos: raw.qos.map(parse_qos).transpose()?,
-            retain: raw.retain,
+            retain: raw.retain.map(parse_retain).transpose()?,
             properties: parse_properties(&raw.properties)?,
             payload: parse_payload(raw.payload, raw.encoding.as_deref())?,
         })
@@ -233,9 +255,30 @@ impl Line {
     }
 }
 
+fn parse_time(raw: &RawValue) -> Result<WallTime, NdjsonError> {
+    let wrong = || NdjsonError::Time(raw.get().to_owned());
+    let text: String = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
+    // mosquitto 2.0 writes both the letter and an offset, and the offset is what it means.
+    let text = text.replacen("Z+", "+", 1).replacen("Z-", "-", 1);
+    let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    let total = time.as_nanosecond();
+    let seconds = i64::try_from(total.div_euclid(1_000_000_000)).map_err(|_| wrong())?;
+    let nanoseconds = u32::try_from(total.rem_euclid(1_000_000_000)).map_err(|_| wrong())?;
+    Ok(WallTime { seconds, nanoseconds })
+}
+
 fn parse_topic(name: String) -> Result<Text, NdjsonError> {
     let checked = topic::check_name(&name).and_then(|()| Text::try_from(name.as_str()));
     checked.map_err(|error| NdjsonError::Topic { topic: name, error })
+}
+
+/// mosquitto 2.0 writes the flag as a number.
+fn parse_retain(value: Value) -> Result<bool, NdjsonError> {
+    match (value.as_bool(), value.as_u64()) {
+        (Some(flag), _) => Ok(flag),
+        (None, Some(number @ 0..=1)) => Ok(number == 1),
+        (None, _) => Err(NdjsonError::Retain(value)),
+    }
 }
 
 fn parse_qos(number: u64) -> Result<Qos, NdjsonError> {
@@ -328,7 +371,6 @@ fn wrong(name: &str, problem: impl fmt::Display) -> NdjsonError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::WallTime;
     use super::*;
     use crate::packet::PacketIdentifier;
 
@@ -402,7 +444,31 @@ mod tests {
         assert_eq!(line.payload, &br#"{"on": true}"#[..]);
         let publish = line.into_publish(&Text::try_from("t").unwrap(), Qos::ExactlyOnce, true);
         assert_eq!((publish.topic.as_str(), publish.qos, publish.retain), ("t", Qos::ExactlyOnce, true));
+        assert_eq!(Line::parse(br#"{"retain":1}"#).unwrap().retain, Some(true), "mosquitto 2.0");
         assert!(Line::parse(br#"{"payload":null}"#).unwrap().payload.is_empty());
+    }
+
+    #[test]
+    fn the_time_of_a_line_is_read_in_every_way_it_is_written() {
+        let at = |text: &str| {
+            let line = format!(r#"{{"tst":{text}}}"#);
+            Line::parse_timed(line.as_bytes()).map(|(_, time)| time)
+        };
+        let expected = WallTime { seconds: 1_795_330_800, nanoseconds: 361_034_000 };
+        for text in [
+            r#""2026-11-22T07:00:00.361034000Z""#,
+            r#""2026-11-22T07:00:00.361034+0000""#,
+            r#""2026-11-22T08:00:00.361034Z+0100""#,
+            r#""2026-11-22T02:00:00.361034-05:00""#,
+        ] {
+            assert_eq!(at(text).unwrap(), Some(expected), "{text}");
+        }
+        assert_eq!(at(r#""1969-12-31T23:59:59.5Z""#).unwrap().unwrap().seconds, -1);
+        assert_eq!(Line::parse_timed(b"{}").unwrap().1, None);
+        for text in ["1", r#""yesterday""#, r#""2026-11-22""#] {
+            assert!(at(text).unwrap_err().to_string().contains("is no time"), "{text}");
+        }
+        assert!(Line::parse(br#"{"tst":1}"#).is_ok(), "who needs no time does not look at it");
     }
 
     #[test]
@@ -420,6 +486,8 @@ mod tests {
             (r#"{"topic":"a/+"}"#, "topic 'a/+'"),
             (r#"{"topic":""}"#, "topic ''"),
             (r#"{"qos":3}"#, "qos 3"),
+            (r#"{"retain":2}"#, "retain 2"),
+            (r#"{"retain":"true"}"#, "neither true nor false"),
             (r#"{"payload":"x","encoding":"rot13"}"#, "rot13"),
             (r#"{"payload":"%","encoding":"base64"}"#, "payload is not Base64"),
             (r#"{"properties":{"no-such":1}}"#, "'no-such'"),

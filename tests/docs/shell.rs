@@ -17,6 +17,7 @@ pub(crate) struct Shell {
     /// The broker lives as long as this is open.
     stdin: Option<ChildStdin>,
     folder: PathBuf,
+    port: String,
     path: OsString,
 }
 
@@ -56,7 +57,8 @@ impl Shell {
             fs::write(options.join("mosquitto_sub"), listening).unwrap();
         }
         let stdin = broker.stdin.take();
-        Self { broker, stdin, folder, path: std::env::join_paths(folders).unwrap() }
+        let port = port.trim_end().to_owned();
+        Self { broker, stdin, folder, port, path: std::env::join_paths(folders).unwrap() }
     }
 
     pub(crate) fn jobs(&self) -> Jobs<'_> {
@@ -66,9 +68,7 @@ impl Shell {
     fn command(&self, text: &str, options: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", text]).env("PATH", &self.path).env("XDG_CONFIG_HOME", self.folder.join(options));
-        for name in ["MQTT_HOST", "MQTT_PORT", "MQTT_URL"] {
-            command.env_remove(name);
-        }
+        command.env("MQTT_HOST", "127.0.0.1").env("MQTT_PORT", &self.port).env_remove("MQTT_URL");
         // What a command writes goes with the folder.
         command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::piped());
         command

@@ -25,6 +25,11 @@ impl Drop for Process {
 }
 
 impl Process {
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.0.wait().unwrap()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
