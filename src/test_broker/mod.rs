@@ -50,6 +50,8 @@ mod publish;
 mod record_json;
 mod sockets;
 mod state;
+#[cfg(feature = "check")]
+mod steps;
 mod stream;
 mod timeline;
 mod upstream;
@@ -58,6 +60,7 @@ pub use actor::{ActorId, Told};
 pub use builder::{Builder, StartError};
 pub use clients::ClientHandle;
 pub use clock::Clock;
+#[cfg(feature = "check")]
 pub(crate) use expect::nearest_text;
 pub use expect::{Expectation, Received};
 pub use faults::{FaultGuard, FaultId};

@@ -3,13 +3,11 @@
 use super::{TestBroker, WAIT};
 use crate::journal::{Happening, Record};
 use crate::packet::{
-    Packet, PacketIdentifier, PacketType, Properties, Property, Publish, Qos, ReasonCode, Sender,
-    SubscriptionOptions, Text,
+    Packet, PacketIdentifier, PacketType, Properties, Property, Publish, Qos, ReasonCode, Sender, Text,
 };
 use bytes::Bytes;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::time::Duration;
 
 /// A message before it is published; awaited, it is, and the broker has given it to all who are to have it.
 #[derive(Debug)]
@@ -151,88 +149,18 @@ impl Delivery {
     }
 }
 
-impl TestBroker {
-    /// Publishes a packet through the broker's own client; what the server said. With `is_hasty` its answer is not
-    /// waited for.
-    pub(crate) async fn publish_packet(
-        &self,
-        publish: Publish,
-        is_hasty: bool,
-    ) -> Result<ReasonCode, String> {
-        let player = self.publisher().await.map_err(|error| error.to_string())?;
-        if is_hasty {
-            return player.send(publish).map(|_| ReasonCode::SUCCESS).map_err(|error| error.to_string());
-        }
-        player.publish(publish, WAIT).await.map_err(|error| error.to_string())
-    }
-
-    /// Whether `client` acknowledges a message, published after record `since`, in time.
-    pub(crate) async fn acknowledged(
-        &self,
-        since: u64,
-        publish: &Publish,
-        client: &str,
-        within: Duration,
-    ) -> bool {
-        let mut seen = Acknowledging { topic: &publish.topic, payload: &publish.payload, client, open: None };
-        self.wait_for(since, within, |record| seen.look(record)).await.is_ok()
-    }
-
-    /// The topics of what is retained under `filters`, also at the broker behind.
-    pub(crate) async fn retained_behind(&self, filters: &[String]) -> Result<Vec<String>, String> {
-        let name = format!("culex-retained-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let config = super::builder::inside_config(
-            &name,
-            crate::packet::ProtocolVersion::V5,
-            self.shared.credentials.as_ref(),
-        );
-        let player = super::Player::inside(self.clone(), config);
-        player.connect(WAIT).await.map_err(|error| error.to_string())?;
-        let options = SubscriptionOptions { maximum_qos: Qos::AtLeastOnce, ..SubscriptionOptions::default() };
-        let text = |text: &str| Text::try_from(text).map_err(|error| format!("{text}: {error}"));
-        // What is retained comes before a message of our own that was sent later.
-        let fence = format!("culex/fence/{name}");
-        let mut asked = vec![(text(&fence)?, options)];
-        for filter in filters {
-            asked.push((text(filter)?, options));
-        }
-        player.subscribe(Properties::EMPTY, asked, WAIT).await.map_err(|error| error.to_string())?;
-        let publish = Publish {
-            dup: false,
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            topic: text(&fence)?,
-            packet_identifier: None,
-            properties: Properties::EMPTY,
-            payload: Bytes::new(),
-        };
-        player.send(publish).map_err(|error| error.to_string())?;
-        let mut topics = Vec::new();
-        while let Some(message) = player.next_message(WAIT).await {
-            if message.topic == fence.as_str() {
-                player.disconnect(crate::packet::Disconnect::default());
-                return Ok(topics);
-            }
-            if message.retain {
-                topics.push(message.topic.to_string());
-            }
-        }
-        Err("retained messages cannot be told from others: a message of our own did not come back".to_owned())
-    }
-}
-
 /// Follows one message to one client.
-struct Acknowledging<'a> {
-    topic: &'a str,
-    payload: &'a Bytes,
-    client: &'a str,
+pub(super) struct Acknowledging<'a> {
+    pub(super) topic: &'a str,
+    pub(super) payload: &'a Bytes,
+    pub(super) client: &'a str,
     /// The identifier it was sent with.
-    open: Option<PacketIdentifier>,
+    pub(super) open: Option<PacketIdentifier>,
 }
 
 impl Acknowledging<'_> {
     /// Whether `record` is the end of it.
-    fn look(&mut self, record: &Record) -> bool {
+    pub(super) fn look(&mut self, record: &Record) -> bool {
         if record.client_identifier != self.client {
             return false;
         }

@@ -16,9 +16,9 @@ use toml::de::{DeTable, DeValue};
 
 /// Run what a scenario file says, one run after the other
 ///
-/// The file names options by their long names, without the dashes: at its top those of all runs, below each [[run]] those
+/// The file names options by their long names, without the dashes: at its top those of all runs, below each `[[run]]` those
 /// of one run, which go first. `mode` and `condition` are what stands before the options elsewhere, `property` is -D,
-/// `session-expiry-interval` is -x, and `name` is what a run is called. Without [[run]] the file is one run. Files for
+/// `session-expiry-interval` is -x, and `name` is what a run is called. Without `[[run]]` the file is one run. Files for
 /// results at its top hold all runs.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "culex-bench file", disable_version_flag = true, disable_help_flag = true)]
