@@ -404,3 +404,21 @@ async fn a_journal_snapshot_has_no_times_ports_or_assigned_identifiers() {
     assert_eq!(first, second);
     assert!(first.contains("-> PUBLISH 1 a (QoS 1) \"x\""), "{first}");
 }
+
+#[test]
+fn a_test_that_panics_leaves_the_journal_behind() {
+    let folder = std::env::temp_dir().join(format!("culex-artifacts-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let inside = folder.clone();
+    let ended = std::thread::spawn(move || {
+        let builder = TestBroker::builder().artifacts(inside);
+        let broker = culex::test_broker::blocking::TestBroker::start_with(builder).unwrap();
+        broker.mark("before the end");
+        panic!("as this test wants it");
+    });
+    assert!(ended.join().is_err());
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert!(std::fs::read_to_string(&files[0]).unwrap().contains("before the end"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -63,6 +63,7 @@ pub struct Builder {
     observed: Vec<String>,
     rules: Vec<Rule>,
     has_own_listeners: bool,
+    artifacts: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -94,6 +95,9 @@ impl Default for Builder {
             observed: vec!["#".to_owned()],
             rules: Vec::new(),
             has_own_listeners: false,
+            artifacts: std::env::var_os("CULEX_ARTIFACTS")
+                .filter(|folder| !folder.is_empty())
+                .map(PathBuf::from),
         }
     }
 }
@@ -197,6 +201,14 @@ impl Builder {
     #[must_use]
     pub fn fault(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// Where the journal is kept when a test panics, a file for each broker; by default the folder that
+    /// `CULEX_ARTIFACTS` names, or nowhere.
+    #[must_use]
+    pub fn artifacts(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.artifacts = Some(folder.into());
         self
     }
 
@@ -369,6 +381,7 @@ impl Builder {
             credentials,
             ca_file,
             restart,
+            self.artifacts,
         ));
         let hub = Arc::clone(shared.hub());
         tokio::spawn(Arc::clone(&hub).keep_time());

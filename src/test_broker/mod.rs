@@ -82,6 +82,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -137,11 +138,15 @@ struct Shared {
     credentials: Option<(Text, Option<bytes::Bytes>)>,
     ca_file: Option<CaFile>,
     restart: mpsc::UnboundedSender<Restart>,
+    /// Where the journal of a test that fails is kept.
+    artifacts: Option<PathBuf>,
     /// What a stopped broker remembers.
     remembered: Mutex<Vec<broker::Change>>,
     /// Where the next expectation looks from.
     cursor: Mutex<u64>,
     publisher: Mutex<Option<ActorId>>,
+    /// Whether a failure has told already what happened.
+    is_told: AtomicBool,
 }
 
 impl Shared {
@@ -155,6 +160,7 @@ impl Shared {
         credentials: Option<(Text, Option<bytes::Bytes>)>,
         ca_file: Option<CaFile>,
         restart: mpsc::UnboundedSender<Restart>,
+        artifacts: Option<PathBuf>,
     ) -> Self {
         Self {
             hub,
@@ -165,14 +171,33 @@ impl Shared {
             credentials,
             ca_file,
             restart,
+            artifacts,
             remembered: Mutex::new(Vec::new()),
             cursor: Mutex::new(1),
             publisher: Mutex::new(None),
+            is_told: AtomicBool::new(false),
         }
     }
 
     const fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    /// A test fails for a reason of its own: what the broker saw may tell why; the whole journal is kept where
+    /// [`Builder::artifacts`] says.
+    fn tell_what_happened(&self) {
+        let records: Vec<_> = self.hub.lock().journal.iter().cloned().collect();
+        let shown = &records[records.len().saturating_sub(SHOWN_RECORDS)..];
+        // A standard error that is closed cannot be told anything.
+        let _ = writeln!(io::stderr(), "What the test broker saw last:\n{}", timeline(shown));
+        if let Some(folder) = &self.artifacts {
+            let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
+            let path = folder.join(format!("{name}-{}.ndjson", uuid::Uuid::new_v4().simple()));
+            let lines: String = records.iter().map(|record| format!("{}\n", record_value(record))).collect();
+            if let Err(error) = fs::write(&path, lines) {
+                let _ = writeln!(io::stderr(), "{}: {error}", path.display());
+            }
+        }
     }
 
     fn addresses(&self) -> &[Address] {
@@ -182,6 +207,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if std::thread::panicking() && !self.is_told.load(Ordering::Relaxed) {
+            self.tell_what_happened();
+        }
         // The thread may have ended on its own.
         let _ = self.restart.send(Restart::Quit);
     }
@@ -646,6 +674,7 @@ impl TestBroker {
     /// Fails a test with `text` and the end of the journal.
     #[track_caller]
     fn fail(&self, text: &str) -> ! {
+        self.shared.is_told.store(true, Ordering::Relaxed);
         let records = self.journal();
         let shown = &records[records.len().saturating_sub(SHOWN_RECORDS)..];
         panic!("{text}\n\nWhat happened last:\n{}", timeline(shown));

@@ -218,6 +218,10 @@ impl State {
     /// An end is gone for good; a line without ends is forgotten, one that is silent lives on for the other.
     pub(super) fn dropped(&mut self, number: u64, sender: Sender) {
         self.closed(number, sender);
+        // Nobody is at the other end who could close it.
+        if self.lines.get(&number).is_some_and(|slot| slot.server == Server::Gone) {
+            self.closed(number, Sender::Server);
+        }
         if self.is_reset(number) {
             self.lines.remove(&number);
         } else if let Some(slot) = self.lines.get_mut(&number) {
