@@ -446,3 +446,67 @@ fn what_rumqttc_cannot_do_is_refused() {
         );
     }
 }
+
+#[test]
+fn subscribers_end_in_time_though_others_go_on_publishing() {
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    let plan = |words: &str| {
+        let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+        let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+        plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+        plan
+    };
+    let (stop, others) =
+        (Stop::default(), plan("pub -c 1 --rate 2k --warmup 0 -W 600 -t feed/%i --id-prefix other-"));
+    let others = {
+        let stop = stop.clone();
+        std::thread::spawn(move || run(others, &stop, &mut |_| {}).unwrap())
+    };
+    let heard = run(
+        plan("sub -c 2 --filter feed/# --warmup 0 -W 300ms --drain 100ms"),
+        &Stop::default(),
+        &mut |_| {},
+    );
+    stop.set();
+    let sent = others.join().unwrap().counts.sent;
+    let mut heard = heard.unwrap();
+    heard.conclude(&[]);
+    assert!(heard.counts.received > 0 && heard.counts.received <= 2 * sent, "{:?}", heard.counts);
+    assert_eq!((heard.counts.lost, heard.run.interrupted), (0, false));
+}
+
+#[test]
+fn requests_of_one_side_are_reflected_by_the_other() {
+    let broker = culex::bench::embedded::Embedded::start().unwrap();
+    let plan = |words: &str| {
+        let argv = ["culex-bench"].into_iter().chain(words.split_whitespace());
+        let mut plan = Bench::try_parse_from(argv).unwrap().plan(7).unwrap();
+        plan.transport.address = Address::Tcp("127.0.0.1".to_owned(), broker.port());
+        plan
+    };
+    for version in ["5", "311"] {
+        let (stop, there) = (Stop::default(), std::sync::Arc::new(std::sync::Barrier::new(2)));
+        let far = plan(&format!("reflect -q 1 -V {version} -c 3 -W 600 --id-prefix far-"));
+        let far = {
+            let (stop, there) = (stop.clone(), there.clone());
+            std::thread::spawn(move || {
+                let mut waits = true;
+                let began = |live: &culex::bench::run::Live| {
+                    if live.ready == 3 && std::mem::take(&mut waits) {
+                        there.wait();
+                    }
+                };
+                run(far, &stop, &mut { began }).unwrap()
+            })
+        };
+        there.wait();
+        let near = plan(&format!("rr -q 1 -V {version} -c 3 --subs 0 -L 150 -W 60 --rate 3k"));
+        let mut near = run(near, &Stop::default(), &mut |_| {}).unwrap();
+        near.conclude(&[]);
+        stop.set();
+        let far = far.join().unwrap();
+        assert_eq!((near.counts.sent, near.counts.received, near.counts.lost), (150, 150, 0), "{version}");
+        assert_eq!(near.latency_us.e2e.count(), 150, "round trips, on one clock");
+        assert_eq!((far.counts.received, far.counts.sent, far.run.clients), (150, 0, 3), "{version}");
+    }
+}

@@ -5,11 +5,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin
-bench=${1:-$PWD/target/release/culex-bench}
-[ $# -gt 0 ] || cargo build --quiet --release --locked --bin culex-bench
 here=$(mktemp -d)
 broker='' load=''
 trap 'kill -CONT $broker 2>/dev/null || :; kill $load $broker 2>/dev/null || :; rm -rf "$here"' EXIT
+
+if [ $# -gt 0 ]; then
+    bench=$1
+else
+    cargo build --quiet --release --locked --bin culex
+    ln -s "$PWD/target/release/culex" "$here/culex-bench"
+    bench=$here/culex-bench
+fi
 
 fail() { echo "bench: $1" >&2; exit 1; }
 

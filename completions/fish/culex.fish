@@ -498,7 +498,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l will-qos -d 'Quali
 complete -c culex -n "__fish_culex_using_subcommand bench" -s D -l property -d 'Add a property to a packet (MQTT 5): packet (connect, will, publish, subscribe, unsubscribe, disconnect), property, value; user-property takes a name and a value' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l groups -d 'Put clients into this many groups, the number of which is %g' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l start-index -d 'Index of the first client' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -s c -l clients -d 'Publishers (in sub: subscribers, in conn: connections, in rr: requesters)' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -s c -l clients -d 'Publishers (in sub: subscribers, in conn: connections, in rr: requesters, in reflect: responders)' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l rate -d 'Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow, which is a closed loop' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l rate-per-client -d 'Messages a second of each publisher' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s I -l message-interval -d 'Milliseconds between two messages of each publisher' -r
@@ -510,7 +510,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -s W -l duration -d '
 complete -c culex -n "__fish_culex_using_subcommand bench" -s L -l messages -d 'Total number of messages, which ends the load before its time does; in storms what they are made of' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l warmup -d 'Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l repeat -d 'Run this many times, and tell how the runs differ' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -l drain -d 'How long nothing may arrive at the end before what is missing is lost' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l drain -d 'How long nothing may arrive at the end before what is missing is lost; in sub how long to go on reading' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s R -l connect-rate -d 'Connections a second, also fractions' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s i -l connect-interval -d 'Milliseconds between two connections' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s t -l topic -d 'Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign' -r

@@ -1,7 +1,7 @@
 module completions {
 
   def "nu-complete culex-bench mode" [] {
-    [ "run" "pub" "sub" "conn" "rr" "find" "storm" "calibrate" ]
+    [ "run" "pub" "sub" "conn" "rr" "reflect" "find" "storm" "calibrate" ]
   }
 
   def "nu-complete culex-bench kind" [] {
@@ -82,7 +82,7 @@ module completions {
     --property(-D): string    # Add a property to a packet (MQTT 5): packet (connect, will, publish, subscribe, unsubscribe, disconnect), property, value; user-property takes a name and a value
     --groups: string          # Put clients into this many groups, the number of which is %g
     --start-index: string     # Index of the first client
-    --clients(-c): string     # Publishers (in sub: subscribers, in conn: connections, in rr: requesters)
+    --clients(-c): string     # Publishers (in sub: subscribers, in conn: connections, in rr: requesters, in reflect: responders)
     --rate: string            # Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow, which is a closed loop
     --rate-per-client: string # Messages a second of each publisher
     --message-interval(-I): string # Milliseconds between two messages of each publisher
@@ -96,7 +96,7 @@ module completions {
     --warmup: string          # Load before the measured time, counted but not in the result; 1s by default, none with --messages. auto waits until throughput and median latency have been steady for ten seconds, at most a minute
     --steady                  # Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds
     --repeat: string          # Run this many times, and tell how the runs differ
-    --drain: string           # How long nothing may arrive at the end before what is missing is lost
+    --drain: string           # How long nothing may arrive at the end before what is missing is lost; in sub how long to go on reading
     --connect-rate(-R): string # Connections a second, also fractions
     --connect-interval(-i): string # Milliseconds between two connections
     --topic(-t): string       # Topic; a template: %i index, %c client identifier, %u user name, %g group, %h this machine, %s sequence number, %r{a..b} random number, %i{a..b} index within a range, %% percent sign

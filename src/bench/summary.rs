@@ -326,6 +326,7 @@ fn generator(out: &mut String, result: &RunResult, style: Style) {
 fn clock(out: &mut String, result: &RunResult) {
     let clock = &result.clock;
     let mut parts = vec![match clock.mode {
+        _ if result.run.mode == "reflect" => "round trips are taken on the other side".to_owned(),
         ClockMode::Shared => "one process, monotonic".to_owned(),
         ClockMode::Reflect => "round trips on one clock".to_owned(),
         ClockMode::Estimated => {

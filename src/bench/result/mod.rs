@@ -120,7 +120,7 @@ pub struct Run {
     pub config: Value,
     /// [`config_sha256`] of `config`: segments merge when they agree.
     pub config_sha256: String,
-    /// `run`, `pub`, `sub`, `conn`, `rr`, `storm`, `find` or `calibrate`.
+    /// `run`, `pub`, `sub`, `conn`, `rr`, `reflect`, `storm`, `find` or `calibrate`.
     pub mode: String,
     /// The load in one line, as the summary and the report show it.
     pub title: String,

@@ -307,7 +307,8 @@ impl Coordinator {
             self.take_reports();
             let (standing, now) = (self.shared.standing(), self.now());
             watch(&self.live(Phase::Drain, began, None, &standing));
-            if standing != last.0 {
+            // What others go on sending is no end to wait for.
+            if standing != last.0 && self.shared.plan.mode != Mode::Subscribe {
                 last = (standing, now);
             }
             let has_sent =

@@ -189,6 +189,10 @@ impl Client {
         }
         if let Some(replies) = &mut self.replies {
             reply(core, replies, publish);
+            if core.shared.plan.publishers == 0 {
+                // Nobody here waits for the reply, so that the request is what counts.
+                core.count_unmarked();
+            }
             return;
         }
         if self.attendance.is_some() && self.attend(core, publish) {

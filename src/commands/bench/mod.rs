@@ -199,6 +199,9 @@ impl Attempt<'_> {
         result.run.title.clone_from(&self.title);
         result.run.config_sha256 = config_sha256(&self.config);
         result.run.config.clone_from(&self.config);
+        if self.flags.mode == ModeWord::Reflect {
+            "reflect".clone_into(&mut result.run.mode);
+        }
         result.run.strict = self.flags.generator.strict;
         result.run.allowed.clone_from(&self.flags.generator.allow);
         if self.flags.mode == ModeWord::Calibrate {
@@ -296,19 +299,25 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
     };
     let (publishers, subscribers) =
         (text::grouped(plan.publishers.into()), text::grouped(plan.subscribers.into()));
+    let is_reflecting = plan.mode == Mode::Request && plan.publishers == 0;
     let who = match plan.mode {
         Mode::Run => format!("{publishers} publishers to {subscribers} subscribers"),
         Mode::Publish => format!("{publishers} publishers"),
         Mode::Subscribe => format!("{subscribers} subscribers"),
         Mode::Connect => format!("{publishers} connections"),
+        Mode::Request if is_reflecting => format!("{subscribers} responders"),
         Mode::Request => format!("{publishers} requesters to {subscribers} responders"),
     };
-    let word = plan.storm.map_or(plan.mode.word().to_owned(), |kind| format!("storm of {}", kind.word()));
+    let word = match plan.storm {
+        Some(kind) => format!("storm of {}", kind.word()),
+        None if is_reflecting => "reflect".to_owned(),
+        None => plan.mode.word().to_owned(),
+    };
     let mut title = format!("bench {word}  {place}  MQTT {version}  {who}");
     if plan.mode != Mode::Connect {
         title.push_str(&format!("  QoS {}", plan.message.qos as u8));
     }
-    if matches!(plan.mode, Mode::Run | Mode::Publish | Mode::Request) {
+    if matches!(plan.mode, Mode::Run | Mode::Publish | Mode::Request) && !is_reflecting {
         let size = plan.message.payload.bytes_typical(&crate::bench::template::Context::default());
         title.push_str(&match plan.rate_asked() {
             Some(rate) => format!("  {size} B  open loop {:.0}/s", rate),

@@ -21,6 +21,7 @@ impl Layout {
         let (publishers, subscribers, is_mesh) = match (mode, subscribers.fan_out, subscribers.fan_in) {
             (Mode::Run, Some(count), _) => (1, count, true),
             (Mode::Run, _, Some(count)) => (clients, count, true),
+            (Mode::Request, ..) if flags.mode == super::ModeWord::Reflect => (0, clients, false),
             (Mode::Run | Mode::Request, ..) => {
                 let count = subscribers.subs.unwrap_or(clients);
                 // A shared subscription's members share one filter, and unequal numbers leave nobody unheard.

@@ -36,8 +36,10 @@ pub enum ModeWord {
     Sub,
     /// Connections that only stay
     Conn,
-    /// Requests and their replies, with round trips
+    /// Requests and their replies, with round trips; with --subs 0 another machine's reflect replies
     Rr,
+    /// The far side of rr: answers requests until its --duration is over
+    Reflect,
     /// The highest total rate at which a condition holds, such as 'p99<50ms,loss=0'
     Find,
     /// All clients at once: see --kind
@@ -312,7 +314,7 @@ pub struct BenchIdentity {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Load")]
 pub struct BenchLoad {
-    /// Publishers (in sub: subscribers, in conn: connections, in rr: requesters)
+    /// Publishers (in sub: subscribers, in conn: connections, in rr: requesters, in reflect: responders)
     #[arg(short = 'c', long, alias = "count", value_name = "count", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub clients: u32,
     /// Messages a second of all publishers together: 50k, 50k/s, 90/m; max sends as fast as window and broker allow,
@@ -356,7 +358,7 @@ pub struct BenchLoad {
     /// Run this many times, and tell how the runs differ
     #[arg(long, value_name = "count", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
-    /// How long nothing may arrive at the end before what is missing is lost
+    /// How long nothing may arrive at the end before what is missing is lost; in sub how long to go on reading
     #[arg(long, value_name = "duration", value_parser = value::duration, default_value = "5s")]
     pub drain: Duration,
     /// Connections a second, also fractions

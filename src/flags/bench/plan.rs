@@ -306,7 +306,8 @@ impl Bench {
 
     fn warm_up(&self, is_connect: bool) -> Result<WarmUp, BenchError> {
         let load = &self.load;
-        let default = if is_connect || load.messages.is_some() { Duration::ZERO } else { WARM_UP };
+        let is_passive = is_connect || self.mode == ModeWord::Reflect;
+        let default = if is_passive || load.messages.is_some() { Duration::ZERO } else { WARM_UP };
         let warm_up = load.warmup.unwrap_or(WarmUp::For(default));
         let waits = warm_up == WarmUp::UntilSteady;
         if (waits || load.steady) && (is_connect || load.messages.is_some()) {
@@ -487,7 +488,7 @@ impl ModeWord {
             Self::Pub | Self::Calibrate => Mode::Publish,
             Self::Sub => Mode::Subscribe,
             Self::Conn | Self::Storm => Mode::Connect,
-            Self::Rr => Mode::Request,
+            Self::Rr | Self::Reflect => Mode::Request,
         }
     }
 }
