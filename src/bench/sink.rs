@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
+/// Reads of one turn, so that a client that never stops does not keep the others waiting.
+const READS_PER_TURN_MAX: u32 = 16;
+
 /// A client that does not read is read from until this many bytes wait for it.
 const PENDING_BYTES_MAX: usize = 4 << 20;
 
@@ -132,6 +135,7 @@ impl Sink {
             faults,
             deliveries: 0,
             held: None,
+            again: Vec::new(),
             delayed: VecDeque::new(),
             stop: stop.clone(),
             block: vec![0; 64 << 10],
@@ -204,6 +208,8 @@ struct Server {
     deliveries: u64,
     /// A delivery that waits for the next one: its client, and the message.
     held: Option<Delivery>,
+    /// Clients that are read from again without waiting.
+    again: Vec<usize>,
     /// Deliveries that are made later, and when.
     delayed: VecDeque<(Instant, Delivery)>,
     stop: Arc<AtomicBool>,
@@ -217,6 +223,7 @@ impl Server {
             let next = self.delayed.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
             // Rounded up: the poll counts in milliseconds, and one too early would only come to nothing.
             let timeout = next.map(|wait| wait.max(Duration::from_micros(1)));
+            let timeout = if self.again.is_empty() { timeout } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
@@ -228,6 +235,7 @@ impl Server {
                     Token(key) => self.turn(key),
                 }
             }
+            std::mem::take(&mut self.again).into_iter().for_each(|key| self.turn(key));
             self.send_delayed();
             // What was delivered to others goes out once a turn.
             let waiting: Vec<usize> =
@@ -260,6 +268,7 @@ impl Server {
     fn turn(&mut self, key: usize) {
         self.write(key);
         let mut block = std::mem::take(&mut self.block);
+        let mut reads = 0;
         while let Some(peer) = self.peers.get_mut(key) {
             if peer.out.len() > PENDING_BYTES_MAX {
                 break;
@@ -273,6 +282,7 @@ impl Server {
                 }
                 Ok(read) => read,
             };
+            reads += 1;
             let mut splitter = std::mem::take(&mut peer.splitter);
             let taken = splitter.take(&block[..read], |header, packet| self.handle(key, header, packet));
             match (taken, self.peers.get_mut(key)) {
@@ -283,6 +293,11 @@ impl Server {
                 }
             }
             self.write(key);
+            if reads == READS_PER_TURN_MAX {
+                // The others have their turn before this one goes on.
+                self.again.push(key);
+                break;
+            }
         }
         self.block = block;
     }
