@@ -119,7 +119,8 @@ fn every_scenario_keeps_the_published_schema() {
         let text = fs::read_to_string(&path).unwrap();
         // An editor's schema knows nothing of names in front of a brace.
         let text = names.replace_all(&text, "NAMENAME").into_owned();
-        let mut value: Value = match serde_saphyr::from_str(&text) {
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let mut value: Value = match serde_saphyr::from_str_with_options(&text, options) {
             Ok(value) => value,
             // One that shows how a fault of YAML's own is told.
             Err(_) if path.to_string_lossy().contains("yaml-fault") => continue,

@@ -158,7 +158,7 @@ impl Play {
         let (names, qos, reason) = match spec {
             SubscribeSpec::One(filter) => (std::slice::from_ref(filter), None, None),
             SubscribeSpec::Many(filters) => (filters.as_slice(), None, None),
-            SubscribeSpec::With { filters, qos, reason } => (filters.as_slice(), *qos, *reason),
+            SubscribeSpec::With(options) => (options.filters.as_slice(), options.qos, options.reason),
         };
         let maximum_qos = qos.map_or(Ok(Qos::ExactlyOnce), compile::qos)?;
         let options = SubscriptionOptions { maximum_qos, ..SubscriptionOptions::default() };

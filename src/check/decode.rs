@@ -10,11 +10,12 @@ const DEPTH_MAX: usize = 128;
 ///
 /// # Errors
 ///
-/// When it is none, in words.
+/// When it is none, or more than one value, in words.
 pub fn cbor(payload: &[u8]) -> Result<Value, String> {
-    let value: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(payload, DEPTH_MAX)
+    let mut rest = payload;
+    let value: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEPTH_MAX)
         .map_err(|error| error.to_string())?;
-    Ok(from_cbor(&value))
+    if rest.is_empty() { Ok(from_cbor(&value)) } else { Err(format!("{} bytes too many", rest.len())) }
 }
 
 fn from_cbor(value: &ciborium::Value) -> Value {
@@ -100,6 +101,7 @@ mod tests {
     #[test]
     fn what_is_none_is_refused_however_deep() {
         assert!(cbor(b"\x63on").is_err());
+        assert!(cbor(b"\x01\x02").unwrap_err().contains("too many"));
         assert!(msgpack(b"\x92\x01").is_err());
         assert!(msgpack(b"\x01\x02").unwrap_err().contains("too many"));
         assert!(cbor(&[0x81; 100_000]).is_err());

@@ -142,9 +142,14 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-/// YAML, of which JSON is a part.
+/// YAML 1.2, of which JSON is a part: `on` and `off` are texts, which devices say all day, and so is `007`.
 fn parse<T: for<'de> serde::Deserialize<'de>>(source: &str) -> Result<T, String> {
-    serde_saphyr::from_str(source).map_err(|error| with_suggestion(&error.to_string()))
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    serde_saphyr::from_str_with_options(source, options).map_err(|error| with_suggestion(&error.to_string()))
 }
 
 /// Names are no YAML where a brace has a meaning, so they are put aside for this.
@@ -322,6 +327,16 @@ mod tests {
                 .contains("line 2: nothing gives 'idd' a value")
         );
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn words_that_yaml_once_took_for_something_else_are_texts() {
+        let value: Value = parse("[on, off, yes, no, 007, 1_000, true, 7]").unwrap();
+        assert_eq!(value, json!(["on", "off", "yes", "no", "007", "1_000", true, 7]));
+        let text = "steps: [run: { cmd: [sleep, 1] }, client: { id: 7, subscribe: [on, 2] }]";
+        assert!(parse::<Scenario>(text).is_ok());
+        let text = "steps:\n  - client: { id: a, subscribe: { filter: b } }";
+        assert!(parse::<Scenario>(text).unwrap_err().contains("did you mean 'filters'?"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The written form of a scenario.
 
+mod command;
 mod played;
 
-pub use played::{ClientSpec, ConnectOptions, ConnectSpec, SubscribeSpec, WillSpec};
+pub use command::CommandSpec;
+pub use played::{ClientSpec, ConnectOptions, ConnectSpec, SubscribeOptions, SubscribeSpec, WillSpec};
 
 use crate::fault::spec::{ActionSpec, DurationSpec, OnSpec, ReasonSpec};
 use serde::Deserialize;
@@ -183,17 +185,6 @@ pub struct DeviceSpec {
     /// Whether it starts before the first step; default yes. A `device: {start: true}` step starts it otherwise.
     #[serde(default)]
     pub start: Option<bool>,
-}
-
-/// A command.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum CommandSpec {
-    /// A line for `sh -c`.
-    Line(String),
-    /// A program and its arguments.
-    Words(Vec<String>),
 }
 
 /// When a device counts as ready; all that is named must have happened.

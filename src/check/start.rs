@@ -3,6 +3,7 @@
 use super::scenario::{BrokerSpec, EmbeddedSpec, LimitsSpec, Scenario};
 use super::variables::Variables;
 use crate::broker;
+use crate::net::process;
 use crate::net::tls::EphemeralFault;
 use crate::packet::{ProtocolVersion, Qos, topic};
 use crate::test_broker::{Access, Builder, Clock, TestBroker};
@@ -146,6 +147,9 @@ pub(super) fn environment(broker: &TestBroker) -> Vec<(String, String)> {
         ("MQTT_PORT".to_owned(), broker.port().to_string()),
         ("MQTT_URL".to_owned(), broker.url()),
     ];
+    // `culex pub` is found without being installed.
+    let path = process::search_path(process::program_folder().as_deref());
+    environment.extend(path.into_string().ok().map(|path| ("PATH".to_owned(), path)));
     for (name, kind) in [("MQTT_WS_URL", "ws"), ("MQTTS_URL", "tls"), ("MQTT_WSS_URL", "wss")] {
         environment.extend(broker.url_of(kind).map(|url| (name.to_owned(), url)));
     }

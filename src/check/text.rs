@@ -74,6 +74,7 @@ fn fault(spec: &FaultSpec) -> String {
         return "clear all faults".to_owned();
     }
     let packet = spec.on.packet.map_or("packets", |packet| packet.name());
+    let packet = if spec.on.accept { "connections" } else { packet };
     let what = match &spec.action {
         Some(ActionSpec::Word(word)) => word.clone(),
         _ => spec.name.clone().unwrap_or_else(|| "something".to_owned()),

@@ -154,7 +154,9 @@ pub fn shell_status(status: ExitStatus) -> u8 {
     number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX)
 }
 
-fn search_path(folder: Option<&Path>) -> OsString {
+/// Where programs are looked up: in `folder` first.
+#[must_use]
+pub fn search_path(folder: Option<&Path>) -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = folder.map(PathBuf::from).into_iter().chain(std::env::split_paths(&path));
     // A folder with a colon in its name cannot be on a PATH.

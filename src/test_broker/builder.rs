@@ -16,6 +16,7 @@ use crate::net::websocket::WebSocketPlan;
 use crate::packet::{Connect, ProtocolVersion, Qos, RetainHandling, SubscriptionOptions, Text};
 use crate::session;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -347,14 +348,17 @@ impl Builder {
         ephemeral: Option<Ephemeral>,
         tell: oneshot::Sender<Result<Arc<Shared>, StartError>>,
     ) {
-        let listeners = match Listeners::bind(&self.plans) {
+        let mut plans = self.plans;
+        // Held for good: no moment of a restart lets another program have them.
+        let _reserved = reserve(&mut plans);
+        let listeners = match Listeners::bind(&plans) {
             Ok(listeners) => listeners,
             Err(error) => return drop(tell.send(Err(error.into()))),
         };
         let addresses: Vec<Address> = listeners
             .local_addresses()
             .into_iter()
-            .map(|(plan, socket)| Address { plan, kind: kind(&self.plans[plan]), socket })
+            .map(|(plan, socket)| Address { plan, kind: kind(&plans[plan]), socket })
             .collect();
         let inside = self.config.listeners.len() - 1;
         let config = upstream.is_none().then(|| self.config.clone());
@@ -385,7 +389,7 @@ impl Builder {
         ));
         let hub = Arc::clone(shared.hub());
         tokio::spawn(Arc::clone(&hub).keep_time());
-        let mut serving = serve(&hub, listeners.into_incoming(), &self.plans);
+        let mut serving = serve(&hub, listeners.into_incoming(), &plans);
         // Whoever starts the broker may have given up.
         let weak = Arc::downgrade(&shared);
         let _ = tell.send(Ok(shared));
@@ -396,11 +400,11 @@ impl Builder {
                 Restart::Stop(done) => {
                     serving.abort_all();
                     while serving.join_next().await.is_some() {}
-                    guards = addresses.iter().filter_map(guard).collect();
+                    guards = addresses.iter().filter_map(|address| guard(address.socket)).collect();
                     let _ = done.send(Ok(()));
                 }
                 Restart::Start(done) => {
-                    let plans = fixed(&self.plans, &addresses);
+                    let plans = fixed(&plans, &addresses);
                     let bound = Listeners::bind(&plans);
                     guards.clear();
                     let result = bound.map(|listeners| {
@@ -437,12 +441,30 @@ fn fixed(plans: &[ListenPlan], addresses: &[Address]) -> Vec<ListenPlan> {
     plans
 }
 
+/// Gives each plan that takes any free port one of its own, with the sockets that keep them.
+fn reserve(plans: &mut [ListenPlan]) -> Vec<socket2::Socket> {
+    let mut sockets = Vec::new();
+    for plan in plans {
+        let ListenAddress::Tcp { host: Some(host), port } = &mut plan.address else { continue };
+        let Ok(ip) = host.parse::<IpAddr>() else { continue };
+        if *port != 0 {
+            continue;
+        }
+        let Some(socket) = guard((ip, 0).into()) else { continue };
+        if let Some(bound) = socket.local_addr().ok().and_then(|address| address.as_socket()) {
+            *port = bound.port();
+            sockets.push(socket);
+        }
+    }
+    sockets
+}
+
 /// A socket that keeps a port while nobody listens on it, so that connections are refused and no other program gets it.
-fn guard(address: &Address) -> Option<socket2::Socket> {
+fn guard(address: SocketAddr) -> Option<socket2::Socket> {
     use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address.socket), Type::STREAM, Some(Protocol::TCP)).ok()?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).ok()?;
     socket.set_reuse_address(true).ok()?;
-    socket.bind(&address.socket.into()).ok()?;
+    socket.bind(&address.into()).ok()?;
     Some(socket)
 }
 

@@ -2,8 +2,8 @@
 
 use super::{ExpectSpec, PublishSpec};
 use crate::fault::spec::{DurationSpec, ReasonSpec};
-use serde::de::MapAccess;
-use serde::de::value::MapAccessDeserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,7 +16,8 @@ use std::fmt;
 pub struct ClientSpec {
     /// Its Client Identifier.
     pub id: String,
-    /// Connects: `true`, or how.
+    /// Connects: `true` as it did before, and what it had not finished sending goes on; or how, as a program that has
+    /// just been started and remembers nothing.
     #[serde(default)]
     pub connect: Option<ConnectSpec>,
     /// Subscribes: a filter, or a list of them.
@@ -115,25 +116,31 @@ pub struct WillSpec {
 }
 
 /// What a played client subscribes to.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[cfg_attr(test, serde(untagged))]
 pub enum SubscribeSpec {
     /// One filter, at QoS 2.
     One(String),
     /// Filters at QoS 2.
     Many(Vec<String>),
     /// Filters with options.
-    With {
-        /// The filters.
-        filters: Vec<String>,
-        /// The QoS; 2 by default.
-        #[serde(default)]
-        qos: Option<u8>,
-        /// The Reason Code that SUBACK must have for each.
-        #[serde(default)]
-        reason: Option<ReasonSpec>,
-    },
+    With(SubscribeOptions),
+}
+
+/// Filters and how they are subscribed to.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeOptions {
+    /// The filters.
+    pub filters: Vec<String>,
+    /// The QoS; 2 by default.
+    #[serde(default)]
+    pub qos: Option<u8>,
+    /// The Reason Code that SUBACK must have for each.
+    #[serde(default)]
+    pub reason: Option<ReasonSpec>,
 }
 
 // An untagged enum would say no more than that nothing fits; these name the member that is wrong.
@@ -155,6 +162,32 @@ impl<'de> Deserialize<'de> for ConnectSpec {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ConnectSpec, A::Error> {
                 ConnectOptions::deserialize(MapAccessDeserializer::new(map))
                     .map(|options| ConnectSpec::With(Box::new(options)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for SubscribeSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = SubscribeSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a filter, a list of filters, or filters and qos")
+            }
+
+            fn visit_str<E>(self, filter: &str) -> Result<SubscribeSpec, E> {
+                Ok(SubscribeSpec::One(filter.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, filters: A) -> Result<SubscribeSpec, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(filters)).map(SubscribeSpec::Many)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SubscribeSpec, A::Error> {
+                SubscribeOptions::deserialize(MapAccessDeserializer::new(map)).map(SubscribeSpec::With)
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -38,6 +38,13 @@ impl Incoming {
     }
 }
 
+impl Drop for Incoming {
+    /// Stops listening at once, although a process that is just being started may still have a copy of the socket.
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
 /// An accepted connection whose layers (TLS, WebSocket) are still to come.
 #[derive(Debug)]
 pub struct Arriving {
@@ -84,5 +91,25 @@ impl Arriving {
     pub async fn climb(mut self) -> io::Result<(Box<dyn Transport>, Option<Text>)> {
         let (stream, identity) = climb(self.stream, &mut self.peer, &self.layers).await?;
         Ok((stream.into_transport(), identity))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::server::{ListenAddress, ListenPlan};
+
+    /// A process that is just being started has copies of all sockets until it has become another program.
+    #[tokio::test]
+    async fn a_port_is_free_again_although_a_copy_of_its_socket_is_left() {
+        let plan =
+            |port| [ListenPlan::plain(ListenAddress::Tcp { host: Some("127.0.0.1".to_owned()), port })];
+        let listeners = Listeners::bind(&plan(0)).unwrap();
+        let port = listeners.local_addresses()[0].1.port();
+        let incoming = listeners.into_incoming().remove(0);
+        let copy = incoming.0.copy().unwrap();
+        drop(incoming);
+        assert!(Listeners::bind(&plan(port)).is_ok());
+        drop(copy);
     }
 }

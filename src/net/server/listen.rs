@@ -7,11 +7,11 @@ use crate::net::Stream;
 use crate::net::tls::{TlsError, TlsServer, TlsServerSettings};
 #[cfg(feature = "websocket")]
 use crate::net::websocket::WebSocketPlan;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
@@ -162,6 +162,25 @@ impl Drop for UnixPath {
 pub(super) type Peer = Option<SocketAddr>;
 
 impl Listener {
+    /// Takes no connection any more, whoever else holds the socket.
+    pub(super) fn shut(&self) {
+        // A system that has no such thing for listeners closes the socket a little later.
+        let _ = match &self.socket {
+            ListenSocket::Tcp(socket) => SockRef::from(socket).shutdown(Shutdown::Read),
+            ListenSocket::Unix { socket, .. } => SockRef::from(socket).shutdown(Shutdown::Read),
+        };
+    }
+
+    /// A second descriptor of the socket.
+    #[cfg(test)]
+    pub(super) fn copy(&self) -> io::Result<std::os::fd::OwnedFd> {
+        use std::os::fd::AsFd;
+        match &self.socket {
+            ListenSocket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            ListenSocket::Unix { socket, .. } => socket.as_fd().try_clone_to_owned(),
+        }
+    }
+
     /// Accepts one connection; registers the waker of `context` when there is none.
     pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         Poll::Ready(Ok(match &self.socket {
