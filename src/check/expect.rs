@@ -64,7 +64,7 @@ impl Play {
             }
             Some(other) => return Err(Failure::broken(format!("none: {other} is neither true nor settled"))),
         }
-        if spec.exactly.is_some() || spec.at_least.is_some() || spec.at_most.is_some() {
+        if spec.exact_count().is_some() || spec.at_least.is_some() || spec.at_most.is_some() {
             return self.expect_count(&wanted, spec, since).await;
         }
         let found = self.find(&wanted, since, self.patience(spec), 1).await;
@@ -206,8 +206,8 @@ impl Play {
     }
 
     async fn expect_count(&mut self, wanted: &Wanted, spec: &ExpectSpec, since: u64) -> Result<(), Failure> {
-        let least = spec.exactly.or(spec.at_least).unwrap_or(0);
-        let most = spec.exactly.or(spec.at_most);
+        let least = spec.exact_count().or(spec.at_least).unwrap_or(0);
+        let most = spec.exact_count().or(spec.at_most);
         let what = super::text::expectation(spec);
         if least > 0 {
             let within = self.patience(spec);

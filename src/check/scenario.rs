@@ -350,8 +350,11 @@ pub struct ExpectSpec {
     #[serde(default, rename = "for")]
     pub window: Option<DurationSpec>,
     /// Exactly so many, counted when nothing is on its way any more (or after `for`).
-    #[serde(default, alias = "count")]
+    #[serde(default)]
     pub exactly: Option<usize>,
+    /// The same as `exactly`.
+    #[serde(default)]
+    pub count: Option<usize>,
     /// At least so many.
     #[serde(default)]
     pub at_least: Option<usize>,
@@ -440,6 +443,13 @@ pub struct ExpectSpec {
     /// Of any event: members of its record in the journal, as NDJSON has them.
     #[serde(default)]
     pub record: Option<Value>,
+}
+
+impl ExpectSpec {
+    /// How many there must be, if that is said.
+    pub(super) fn exact_count(&self) -> Option<usize> {
+        self.exactly.or(self.count)
+    }
 }
 
 /// What the payload is as JSON.

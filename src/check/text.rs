@@ -12,7 +12,7 @@ const TEXT_MAX: usize = 100;
 pub(super) fn step(step: &Step) -> String {
     let text = match step {
         Step::Publish(spec) => format!("publish to {}", spec.topic),
-        Step::Expect(spec) => match (&spec.none, spec.exactly, spec.at_least, spec.at_most) {
+        Step::Expect(spec) => match (&spec.none, spec.exact_count(), spec.at_least, spec.at_most) {
             (Some(_), ..) => format!("expect no {}", expectation(spec)),
             (_, Some(count), ..) => format!("expect exactly {count} {}", expectation(spec)),
             (_, _, Some(count), _) => format!("expect at least {count} {}", expectation(spec)),
