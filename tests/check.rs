@@ -51,7 +51,7 @@ fn scenarios(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_scenario_that_must_pass_does() {
-    let ran = check(&["run", "tests/check/pass", "examples/check", "--seed", "1"]);
+    let ran = check(&["run", "tests/check/pass", "tests/check/any-broker", "examples/check", "--seed", "1"]);
     assert!(ran.status.success(), "{}{}", text(&ran.stdout), text(&ran.stderr));
 }
 
@@ -63,6 +63,7 @@ fn normalized(report: &str) -> String {
         (r"(?m)^( +) *\d+\.\d{6} ", "${1}TIME "),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"auto-[0-9A-Fa-f-]{36}", "auto-ID"),
+        (r"after \d+ ms", "after TIME"),
         (r"after \d+(\.\d+)?[µmn]?s", "after TIME"),
     ];
     let mut text = report.replace(&format!("{}/", root().display()), "");
@@ -112,8 +113,15 @@ fn every_scenario_keeps_the_published_schema() {
     let schema: Value =
         serde_json::from_str(&fs::read_to_string(root().join("docs/check.schema.json")).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let all =
-        [scenarios("tests/check/pass"), scenarios("examples/check"), scenarios("tests/check/fail")].concat();
+    let all = [
+        "tests/check/pass",
+        "tests/check/any-broker",
+        "tests/check/fail",
+        "examples/check",
+        "examples/device",
+    ]
+    .map(scenarios)
+    .concat();
     let names = Regex::new(r"\$\{[^}]+\}").unwrap();
     let mut wrong = Vec::new();
     for path in all {

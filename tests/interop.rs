@@ -4,6 +4,9 @@
 //! `CULEX_REQUIRE_PEERS=1` is set, as `.ci/run` does.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it was at")]
 
+#[cfg(feature = "check")]
+#[path = "interop/faults.rs"]
+mod faults;
 #[path = "interop/languages.rs"]
 mod languages;
 #[path = "interop/lines.rs"]

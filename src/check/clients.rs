@@ -45,8 +45,9 @@ impl Play {
             let left = self.player(&id)?.take_messages();
             if let Some(message) = left.first() {
                 return Err(Failure::failed(format!(
-                    "{id} received a message on {} that it must not",
-                    message.topic
+                    "{id} received a message on {} that it must not: {}",
+                    message.topic,
+                    crate::test_broker::matcher::shown(&message.payload)
                 )));
             }
         }

@@ -14,7 +14,12 @@ const DEPTH_MAX: usize = 128;
 pub fn cbor(payload: &[u8]) -> Result<Value, String> {
     let mut rest = payload;
     let value: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEPTH_MAX)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| match error {
+            ciborium::de::Error::Io(_) => "it ends too early".to_owned(),
+            ciborium::de::Error::Syntax(at) => format!("byte {at} is wrong"),
+            ciborium::de::Error::Semantic(_, text) => text,
+            ciborium::de::Error::RecursionLimitExceeded => "it is nested too deep".to_owned(),
+        })?;
     if rest.is_empty() { Ok(from_cbor(&value)) } else { Err(format!("{} bytes too many", rest.len())) }
 }
 

@@ -135,7 +135,16 @@ impl Play {
     fn missed(&self, wanted: &Wanted, spec: &ExpectSpec, records: &[Arc<Record>]) -> Failure {
         let what = super::text::expectation(spec);
         let within = self.patience(spec);
-        Failure::failed(format!("no {what} within {within:?}{}", wanted.miss(records)))
+        let mut text = format!("no {what} within {within:?}{}", wanted.miss(records));
+        let begin =
+            records.first().map_or(u64::MAX, |record| record.sequence).min(self.trigger.max(self.matched));
+        let earlier = self.broker.records_since(1);
+        let earlier = earlier.iter().take_while(|record| record.sequence < begin);
+        if let Some(record) = earlier.filter(|record| wanted.check(record).is_some()).last() {
+            text.push_str(&format!("\n  before that, where it is not looked for: {}", describe(record)));
+            text.push_str("\n    'since: start' or 'since: mark NAME' looks there, too");
+        }
+        Failure::failed(text)
     }
 
     fn check_latency(&self, spec: &ExpectSpec, record: &Record) -> Result<(), Failure> {
@@ -148,7 +157,8 @@ impl Play {
             return Ok(());
         }
         Err(Failure::failed(format!(
-            "it came after {latency:?}, must come within {:?} of the trigger",
+            "it came after {} ms, must come within {:?} of the trigger",
+            latency.as_millis(),
             most.0
         )))
     }
@@ -208,15 +218,18 @@ impl Play {
     async fn expect_count(&mut self, wanted: &Wanted, spec: &ExpectSpec, since: u64) -> Result<(), Failure> {
         let least = spec.exact_count().or(spec.at_least).unwrap_or(0);
         let most = spec.exact_count().or(spec.at_most);
-        let what = super::text::expectation(spec);
         if least > 0 {
             let within = self.patience(spec);
             if let Err(records) = self.find(wanted, since, within, least).await {
-                let count = records.iter().filter(|record| wanted.check(record).is_some()).count();
-                let miss = wanted.miss(&records);
-                return Err(Failure::failed(format!(
-                    "{count} {what} within {within:?}, must be at least {least}{miss}"
-                )));
+                let found: Vec<_> = records.iter().filter(|record| wanted.check(record).is_some()).collect();
+                let bound = if most == Some(least) { "exactly" } else { "at least" };
+                let what = super::text::counted(found.len(), spec);
+                let mut text = format!("{what} within {within:?}, must be {bound} {least}");
+                found.iter().for_each(|record| text.push_str(&format!("\n  {}", describe(record))));
+                if found.is_empty() {
+                    text.push_str(&wanted.miss(&records));
+                }
+                return Err(Failure::failed(text));
             }
         }
         if most.is_some() {
@@ -228,7 +241,8 @@ impl Play {
         if let Some(most) = most
             && found.len() > most
         {
-            let mut text = format!("{} {what}, must be at most {most}", found.len());
+            let bound = if spec.exact_count().is_some() { "exactly" } else { "at most" };
+            let mut text = format!("{}, must be {bound} {most}", super::text::counted(found.len(), spec));
             found.iter().for_each(|(record, _)| text.push_str(&format!("\n  {}", describe(record))));
             return Err(Failure::failed(text));
         }

@@ -45,6 +45,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// What it says.
     pub scenario: Scenario,
+    /// Which combination of its matrix it is, from 0.
+    index: usize,
     /// Names and values that were given when it was read.
     pub(super) variables: Variables,
 }
@@ -60,7 +62,7 @@ impl Loaded {
     #[must_use]
     pub fn made(name: &str, scenario: Scenario) -> Self {
         let variables = Variables::default();
-        Self { name: name.to_owned(), path: PathBuf::from("."), scenario, variables }
+        Self { name: name.to_owned(), path: PathBuf::from("."), scenario, index: 0, variables }
     }
 }
 
@@ -129,9 +131,21 @@ pub fn load(path: &Path, given: &Given) -> Result<Vec<Loaded>, LoadError> {
         let label: Vec<String> =
             combination.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect();
         let name = if label.is_empty() { name } else { format!("{name} [{}]", label.join(", ")) };
-        loaded.push(Loaded { name, path: path.to_owned(), scenario, variables });
+        loaded.push(Loaded { name, path: path.to_owned(), scenario, index, variables });
     }
     Ok(loaded)
+}
+
+/// Reads one scenario again, with other values from outside, on the same broker.
+///
+/// # Errors
+///
+/// Those of [`load`].
+pub fn load_again(before: &Loaded, given: &Given) -> Result<Loaded, LoadError> {
+    let all = load(&before.path, given)?;
+    let mut again = all.into_iter().nth(before.index).unwrap_or_else(|| before.clone());
+    again.scenario.broker = before.scenario.broker.clone();
+    Ok(again)
 }
 
 fn read(path: &Path) -> Result<String, String> {

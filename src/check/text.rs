@@ -14,9 +14,9 @@ pub(super) fn step(step: &Step) -> String {
         Step::Publish(spec) => format!("publish to {}", spec.topic),
         Step::Expect(spec) => match (&spec.none, spec.exact_count(), spec.at_least, spec.at_most) {
             (Some(_), ..) => format!("expect no {}", expectation(spec)),
-            (_, Some(count), ..) => format!("expect exactly {count} {}", expectation(spec)),
-            (_, _, Some(count), _) => format!("expect at least {count} {}", expectation(spec)),
-            (_, _, _, Some(count)) => format!("expect at most {count} {}", expectation(spec)),
+            (_, Some(count), ..) => format!("expect exactly {}", counted(count, spec)),
+            (_, _, Some(count), _) => format!("expect at least {}", counted(count, spec)),
+            (_, _, _, Some(count)) => format!("expect at most {}", counted(count, spec)),
             _ => format!("expect {}", expectation(spec)),
         },
         Step::Fault(spec) => fault(spec),
@@ -58,6 +58,17 @@ pub(super) fn expectation(spec: &ExpectSpec) -> String {
             format!("{} event{whose}", words.join(" "))
         }
     }
+}
+
+/// So many of what is expected.
+pub(super) fn counted(count: usize, spec: &ExpectSpec) -> String {
+    let text = expectation(spec);
+    let plural = match text.strip_prefix("message ") {
+        Some(rest) if count != 1 => format!("messages {rest}"),
+        None if count != 1 => text.replacen(" event", " events", 1),
+        _ => text,
+    };
+    format!("{count} {plural}")
 }
 
 fn fault(spec: &FaultSpec) -> String {

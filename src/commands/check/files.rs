@@ -59,8 +59,11 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Str
 /// All scenarios that the flags ask for.
 pub(super) fn load_all(flags: &RunFlags, given: &load::Given) -> Result<Vec<Loaded>, String> {
     let mut all = Vec::new();
-    for path in find(&flags.files)? {
-        all.extend(load::load(&path, given).map_err(|error| error.to_string())?);
+    for (number, path) in find(&flags.files)?.into_iter().enumerate() {
+        // Scenarios that run at once on one broker must not use each other's names.
+        let run = format!("{}-{}", given.run, number + 1);
+        let given = load::Given { run, ..given.clone() };
+        all.extend(load::load(&path, &given).map_err(|error| error.to_string())?);
     }
     if let Some(url) = &flags.broker {
         for loaded in &mut all {

@@ -2,7 +2,7 @@
 
 use super::{complain, files};
 use crate::check::engine::{self, Run};
-use crate::check::load::Given;
+use crate::check::load::{Given, load_again};
 use crate::check::report::{github, html, human, junit, ndjson, tap};
 use crate::check::{Loaded, Outcome, Verdict};
 use crate::compat::check_status;
@@ -96,7 +96,7 @@ fn run_once(flags: &RunFlags) -> u8 {
         return check_status::USAGE;
     }
     let begun = Instant::now();
-    let (outcomes, end) = run_all(flags, &scenarios, seed);
+    let (outcomes, end) = run_all(flags, &scenarios, &given);
     if let Err(text) = deliver(flags, &outcomes, begun.elapsed()) {
         complain(&format!("Error: {text}\n"));
         return check_status::ENVIRONMENT;
@@ -113,7 +113,7 @@ fn run_once(flags: &RunFlags) -> u8 {
 }
 
 /// Runs all of them, `--jobs` at once; in the order in which they ended.
-fn run_all(flags: &RunFlags, scenarios: &[Loaded], seed: u64) -> (Vec<Outcome>, Option<End>) {
+fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcome>, Option<End>) {
     let total = scenarios.len() * flags.repeat.max(1) as usize;
     let jobs = match flags.jobs {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -137,7 +137,8 @@ fn run_all(flags: &RunFlags, scenarios: &[Loaded], seed: u64) -> (Vec<Outcome>, 
                         return;
                     }
                     let round = u32::try_from(at / scenarios.len()).unwrap_or(u32::MAX) + 1;
-                    let outcome = run_one(&scenarios[at % scenarios.len()], round, seed, cancelled.clone());
+                    let given = Given { run: format!("{}-r{at}", given.run), ..given.clone() };
+                    let outcome = run_one(&scenarios[at % scenarios.len()], round, &given, cancelled.clone());
                     if stops_at_failure && outcome.verdict > Verdict::Skipped {
                         is_over.store(true, Ordering::Relaxed);
                     }
@@ -180,8 +181,11 @@ fn progress(flags: &RunFlags, total: usize) -> ProgressBar {
     bar
 }
 
-fn run_one(loaded: &Loaded, round: u32, seed: u64, cancelled: watch::Receiver<bool>) -> Outcome {
-    let seed = seed.wrapping_add(u64::from(round) - 1);
+fn run_one(loaded: &Loaded, round: u32, given: &Given, cancelled: watch::Receiver<bool>) -> Outcome {
+    // Each round has its own `${run}`, or rounds that run at once would meet on one broker.
+    let again = if round > 1 { load_again(loaded, given).ok() } else { None };
+    let loaded = again.as_ref().unwrap_or(loaded);
+    let seed = given.seed.wrapping_add(u64::from(round) - 1);
     let prefix = format!("culex-check/{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let run = Run { seed, round, cancelled, prefix };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

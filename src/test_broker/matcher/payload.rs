@@ -108,7 +108,16 @@ impl Payload {
         match self {
             Self::Equals(wanted) => {
                 if payload != wanted {
-                    wrong(format!("is {}, must be {}", shown(payload), shown(wanted)));
+                    // Both in the same form, or they could not be compared.
+                    let is_text = |bytes: &[u8]| {
+                        std::str::from_utf8(bytes)
+                            .is_ok_and(|text| !text.contains(|c: char| c < ' ' && !c.is_whitespace()))
+                    };
+                    let form = |bytes: &[u8]| match is_text(payload) && is_text(wanted) {
+                        true => shown(bytes),
+                        false => format!("0x{}", hex(bytes)),
+                    };
+                    wrong(format!("is {}, must be {}", form(payload), form(wanted)));
                 }
             }
             Self::Regex(pattern) => {
@@ -144,6 +153,7 @@ impl Payload {
                     let wanted = match (least, most) {
                         (least, most) if least == most => format!("{least}"),
                         (least, &usize::MAX) => format!("at least {least}"),
+                        (0, most) => format!("at most {most}"),
                         (least, most) => format!("{least} to {most}"),
                     };
                     wrong(format!("has {} bytes, must have {wanted}", payload.len()));
