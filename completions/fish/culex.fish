@@ -580,10 +580,11 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no
 complete -c culex -n "__fish_culex_using_subcommand bench" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-color -d 'Print without colours'
-complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -s h -l help -d 'Print help'
-complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "run" -d 'Run scenarios from YAML or JSON files, or from all such files of a directory'
-complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "expect" -d 'Wait for a message; with a command, which is started once the subscription stands'
-complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none" -f -a "none" -d 'See that no such message comes'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -s h -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "run" -d 'Run scenarios from YAML or JSON files, or from all such files of a directory'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "expect" -d 'Wait for a message; with a command, which is started once the subscription stands'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "none" -d 'See that no such message comes'
+complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "health" -d 'See whether a broker takes a message and gives it back, for containers and monitoring'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s r -l report -d 'Write a report, to a file or to the standard output; may be repeated. human is the default' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l artifacts -d 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l var -d 'Give a variable a value, before those of the files; may be repeated' -r
@@ -653,6 +654,70 @@ complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subco
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s q -l quiet -d 'Print nothing unless it fails'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s v -l verbose -d 'Print what happened'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l help -d 'Print help'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l warn -d 'Call it slow when connecting, subscribing and the message\'s way take longer than this (200ms, 1s)' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l crit -d 'Call it broken when they take longer than this' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l timeout -d 'Give up after this long' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l format -d 'How the outcome is told: text for people, a line with performance data for Nagios and its kin, metrics for a Prometheus text file, a line of JSON' -r -f -a "text\t'A line for people'
+nagios\t'A line with performance data, and the statuses of a plugin'
+prometheus\t'Metrics'
+json\t'A line of JSON'"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s t -l topic -d 'Topic of the message; by default one of its own under culex/health/' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s q -l qos -d 'Quality of Service of the message, both ways' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s h -l host -d 'Host of the broker' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s p -l port -d 'Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s L -l url -d 'Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t\'s' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l unix -d 'Connect through this unix socket' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l proxy -d 'Connect through a SOCKS5 proxy: socks5h://user:password@host:port' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s A -d 'Local address to connect from' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s i -l id -d 'Client Identifier; without one the broker assigns it' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s I -l id-prefix -d 'Client Identifier made of this prefix and the process number' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s x -d 'Session Expiry Interval in seconds (MQTT 5); -1 or 4294967295 for ever' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s k -l keepalive -d 'Keep Alive in seconds, 5 to 65535' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s u -l username -d 'User Name' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s P -l pw -d 'Password' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l pw-file -d 'Read the password from the first line of this file' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s M -d 'Most messages in flight at once' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s D -l property -d 'Add a property to a packet (MQTT 5): packet, property, value; user-property takes a name and a value' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l will-topic -d 'Topic of the message that the broker sends if this client ends without DISCONNECT' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l will-payload -d 'Payload of the will' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l will-qos -d 'Quality of Service of the will' -r -f -a "0\t''
+1\t''
+2\t''"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l cafile -d 'File with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l capath -d 'Directory with trusted CA certificates; switches TLS on' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l cert -d 'File with the client certificate' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l key -d 'File with the client\'s private key' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l keypass-file -d 'Read the pass phrase of the private key from the first line of this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l keyform -d 'Form of the private key: pem or engine' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l ciphers -d 'Ciphers to offer' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l psk -d 'Pre-shared key in hexadecimal; switches TLS on (in builds with the feature psk)' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l psk-identity -d 'Identity that belongs to the pre-shared key' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-alpn -d 'Application protocol to offer (ALPN)' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-engine -d 'OpenSSL engine' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-engine-kpass-sha1 -d 'SHA-1 of the engine\'s key password' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-keylog -d 'Append the session keys to this file' -r -F
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s V -l protocol-version -d 'Version of the protocol' -r -f -a "mqttv31\t''
+31\t''
+mqttv311\t''
+311\t''
+mqttv5\t''
+5\t''"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l ws -d 'Use WebSocket'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s c -l disable-clean-session -d 'Keep the session of this client identifier (Clean Start 0)'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l pw-stdin -d 'Read the password from the first line of the standard input; what follows it is left for messages'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l will-retain -d 'Let the broker retain the will'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l tls-use-os-certs -d 'Trust the system\'s certificates; switches TLS on'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l insecure -d 'Do not check that the certificate names the host'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l no-tls -d 'Use no TLS, whatever the other options say'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -s d -l debug -d 'Print each packet that is sent and received'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l quiet -d 'Print no error at run time'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l help -d 'Print this help'
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l version -d 'Print the version'
 complete -c culex -n "__fish_culex_using_subcommand proxy" -s l -l listen -d 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -s u -l upstream -d 'The broker behind: mqtt://, mqtts://, ws:// or wss://' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F

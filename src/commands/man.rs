@@ -44,7 +44,8 @@ const ADDITIONS: &[Addition] = &[
                    .B culex\\-check expect\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR\n\
                    [\\fB\\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]]\n.br\n\
                    .B culex\\-check none\n[\\fIoptions\\fR]\n\\fB\\-t\\fR \\fIfilter\\fR\n\
-                   [\\fB\\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]]\n",
+                   [\\fB\\-\\-\\fR \\fIcommand\\fR [\\fIargument\\fR ...]]\n.br\n\
+                   .B culex\\-check health\n[\\fIoptions\\fR]\n",
         sections: &[include_str!("man/culex-check.roff"), SEE_ALSO],
     },
     Addition {

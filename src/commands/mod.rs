@@ -13,6 +13,8 @@ pub mod doorway;
 mod dry_run;
 mod executor;
 mod feed;
+#[cfg(feature = "check")]
+pub mod health;
 mod lines;
 mod link;
 pub mod links;

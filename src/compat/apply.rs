@@ -254,7 +254,7 @@ pub(crate) fn authority<'a>(draft: &mut Draft, url: &Url<'a>, face: Face) -> Opt
 pub(crate) fn url_topic(walker: &mut Walker<'_>, topic: &[u8]) -> Result<(), Fault> {
     let draft = &mut walker.draft;
     match walker.tool {
-        Tool::Publish | Tool::Request | Tool::Replay => {
+        Tool::Publish | Tool::Request | Tool::Replay | Tool::Health => {
             draft.message.topic = Some(topic_name(topic, "publish", "-L topic")?)
         }
         Tool::Subscribe | Tool::Record => {

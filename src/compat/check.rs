@@ -19,6 +19,7 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
         && draft.message.topic.is_none()
         && draft.subscription.topics.is_empty()
         && !draft.message.has_own_topics()
+        && tool != Tool::Health
     {
         return Err(Fault::UrlTopicMissing);
     }
@@ -31,6 +32,11 @@ pub(crate) fn check(draft: &Draft, tool: Tool, face: Face) -> Result<(), Fault> 
     }
     if tool == Tool::Subscribe && subscription.no_retain && subscription.retained_only {
         return Err(Fault::RetainedOnlyWithoutRetained);
+    }
+    if let (Some(warn), Some(crit)) = (draft.health.warn, draft.health.crit)
+        && warn > crit
+    {
+        return Err(Fault::WarnBeyondCrit);
     }
     if tool == Tool::Record {
         return check_recording(draft);

@@ -90,7 +90,7 @@ impl Failure {
     pub fn of_plan(error: &PlanError, tool: Tool) -> Self {
         match error {
             PlanError::ClientIdentifier => match tool {
-                Tool::Publish | Tool::Replay => Self::error(1, "Invalid id."),
+                Tool::Publish | Tool::Replay | Tool::Health => Self::error(1, "Invalid id."),
                 Tool::Subscribe | Tool::Request | Tool::Record => {
                     Self::error(1, "Invalid id and/or clean_session.")
                 }

@@ -114,6 +114,8 @@ pub enum Fault {
     NoFilterToRecord,
     #[error("\nError: Combining '-R' and '--retained-only' makes no sense.")]
     RetainedOnlyWithoutRetained,
+    #[error("Error: --warn must not be longer than --crit.")]
+    WarnBeyondCrit,
     #[error("Error: Recording must be supplied; - is the standard input.")]
     NoRecording,
     #[error("Error: Both topic and message must be supplied.")]
@@ -212,6 +214,10 @@ pub(crate) fn missing_value(id: &str) -> &'static str {
         "recording_file" => "-o argument given but no file specified.",
         "replay_file" => "a recording must be given.",
         "speed" => "--speed argument given but no factor specified.",
+        "warn" => "--warn argument given but no duration specified.",
+        "crit" => "--crit argument given but no duration specified.",
+        "health_timeout" => "--timeout argument given but no duration specified.",
+        "health_format" => "--format argument given but no form specified.",
         "map" => "--map argument given but no old=new specified.",
         "backup" => "--backup argument given but no file specified.",
         "ready_file" => "--ready-file argument given but no file specified.",

@@ -3,7 +3,7 @@
 use super::apply::path;
 use super::fault::{Fault, shown};
 use super::secret;
-use crate::flags::{ColorWord, Draft, Speed, TopicMap};
+use crate::flags::{ColorWord, Draft, HealthFormat, Speed, TopicMap};
 use bytes::Bytes;
 use std::path::Path;
 use std::str::FromStr;
@@ -41,6 +41,12 @@ pub(super) fn value(draft: &mut Draft, id: &str, value: &[u8]) -> Result<bool, F
         "retry" => draft.message.retry = Some(duration("--retry", value)?),
         "recording_file" => draft.recording.recording_file = Some(path(value)),
         "replay_file" => draft.replaying.replay_file = Some(path(value)),
+        "warn" => draft.health.warn = Some(duration("--warn", value)?),
+        "crit" => draft.health.crit = Some(duration("--crit", value)?),
+        "health_timeout" => draft.health.timeout = Some(duration("--timeout", value)?),
+        "health_format" => {
+            draft.health.format = HealthFormat::parse(&shown(value)).map_err(of("--format", value))?;
+        }
         "speed" => draft.replaying.pace = Speed::parse(&shown(value)).map_err(of("--speed", value))?,
         "map" => draft.replaying.maps.push(TopicMap::parse(&shown(value)).map_err(of("--map", value))?),
         "backup" => subscription.backup = Some(path(value)),

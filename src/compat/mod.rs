@@ -14,6 +14,8 @@ mod face;
 mod failure;
 mod fault;
 mod friendly;
+#[cfg(feature = "check")]
+pub mod health_status;
 pub mod mosquitto_conf;
 mod number;
 mod options_file;
@@ -83,6 +85,7 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     match walker.tool {
         Tool::Record => walker.draft.output.json = true,
         Tool::Replay => walker.draft.message.source = Some(MessageSource::JsonLines),
+        Tool::Health => {}
         Tool::Publish | Tool::Subscribe | Tool::Request => options_file::walk_file(walker, arguments)?,
     }
     let topic = match walker.face {
@@ -94,7 +97,7 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     let is_topic_missing = walker.draft.message.topic.is_none()
         && subscription.topics.is_empty()
         && subscription.unsubscribe.is_empty();
-    if let Some(topic) = topic.filter(|_| is_topic_missing) {
+    if let Some(topic) = topic.filter(|_| is_topic_missing && walker.tool != Tool::Health) {
         apply::url_topic(walker, &topic)?;
     }
     let is_json = walker.draft.output.json || walker.draft.message.line_form() == Some(LineForm::Json);

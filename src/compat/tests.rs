@@ -11,7 +11,7 @@ fn read_friendly(tool: Tool, words: &str) -> Result<Invocation, Box<Ending>> {
 
 #[test]
 fn every_declared_option_does_something() {
-    for tool in [Tool::Publish, Tool::Subscribe, Tool::Request, Tool::Record, Tool::Replay] {
+    for tool in [Tool::Publish, Tool::Subscribe, Tool::Request, Tool::Record, Tool::Replay, Tool::Health] {
         let command = tool.command();
         for arg in command.get_arguments() {
             let id = arg.get_id().as_str();
@@ -27,7 +27,7 @@ fn every_declared_option_does_something() {
             }
             let mut walker = Walker::new(tool, Face::Strict, &command);
             if arg.get_action().takes_values() {
-                let candidates = ["31", "1", "always", "5", "mqtt://h/t", "socks5h://h", "a=b"];
+                let candidates = ["31", "1", "always", "5", "mqtt://h/t", "socks5h://h", "a=b", "json"];
                 let is_applied =
                     candidates.iter().any(|value| apply::value(&mut walker, id, value.as_bytes()).is_ok());
                 assert!(is_applied, "{id}");

@@ -22,6 +22,15 @@ pub struct Check {
     pub task: CheckTask,
 }
 
+impl Check {
+    /// With `health`, whose flags are a client's and read as such.
+    #[must_use]
+    pub fn whole_command() -> clap::Command {
+        use clap::CommandFactory;
+        Self::command().subcommand(super::Tool::Health.command().name("health"))
+    }
+}
+
 /// What `check` does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CheckTask {

@@ -13,6 +13,7 @@ mod broker;
 mod check;
 mod connection;
 mod general;
+mod health;
 mod message;
 mod output;
 mod passwd;
@@ -37,6 +38,7 @@ pub use check::{
 };
 pub use connection::{Connection, PropertyLists};
 pub use general::General;
+pub use health::{Health, HealthFormat, HealthPlan};
 pub use message::{LineForm, Message, MessageSource};
 pub use output::{ColorWord, Output};
 pub use passwd::{Passwd, PasswordHash};
@@ -62,6 +64,8 @@ pub enum Tool {
     Record,
     /// `culex replay`, which the reference does not have.
     Replay,
+    /// `culex check health`, which the reference does not have.
+    Health,
 }
 
 /// What the flags of one client program say so far; groups that the program does not have stay at their defaults.
@@ -87,6 +91,8 @@ pub struct Draft {
     pub recording: Recording,
     /// What `replay` adds.
     pub replaying: Replaying,
+    /// What `check health` adds.
+    pub health: Health,
 }
 
 /// Flags that only the programs under our own names have.
@@ -163,6 +169,9 @@ const OF_RECORD: [&str; 10] = [
 /// Flags of `pub` that `replay` has too.
 const OF_REPLAY: [&str; 4] = ["topic", "qos", "retain", "retry"];
 
+/// Flags of `pub` that `check health` has too.
+const OF_HEALTH: [&str; 2] = ["topic", "qos"];
+
 /// Flags that only the programs of the reference have: an options file of theirs would hold flags that we do not have.
 const OF_REFERENCE: [&str; 2] = ["options_file", "strict"];
 
@@ -177,6 +186,7 @@ impl Tool {
             Self::Request => request_command(command),
             Self::Record => record_command(command),
             Self::Replay => replay_command(command),
+            Self::Health => health_command(command),
         };
         let command = Tls::augment_args(WillFlags::augment_args(Connection::augment_args(command)));
         // The groups would leave their own words there.
@@ -185,7 +195,9 @@ impl Tool {
         }
         let general = General::augment_args(Command::new("general"));
         with_flags(command, &general, |id| !OF_REFERENCE.contains(&id))
-            .mut_arg("protocol_version", |arg| arg.default_value("5"))
+            .mut_arg("protocol_version", |arg| {
+                arg.default_value(if self == Self::Health { "311" } else { "5" })
+            })
             .about(self.about())
     }
 
@@ -202,6 +214,9 @@ impl Tool {
             Self::Request => "Send a request over an MQTT broker and print the reply",
             Self::Record => "Record messages of an MQTT broker in a file, a line of JSON each",
             Self::Replay => "Publish recorded messages again, with the recorded pauses",
+            Self::Health => {
+                "See whether a broker takes a message and gives it back, for containers and monitoring"
+            }
         }
     }
 
@@ -212,7 +227,7 @@ impl Tool {
             Self::Publish => "mosquitto_pub",
             Self::Subscribe => "mosquitto_sub",
             Self::Request => "mosquitto_rr",
-            Self::Record | Self::Replay => self.name(),
+            Self::Record | Self::Replay | Self::Health => self.name(),
         }
     }
 
@@ -225,6 +240,7 @@ impl Tool {
             Self::Request => "culex-rr",
             Self::Record => "culex-record",
             Self::Replay => "culex-replay",
+            Self::Health => "culex-check-health",
         }
     }
 
@@ -234,6 +250,7 @@ impl Tool {
         match self {
             Self::Record => "culex record",
             Self::Replay => "culex replay",
+            Self::Health => "culex check health",
             Self::Publish | Self::Subscribe | Self::Request => self.name(),
         }
     }
@@ -272,6 +289,16 @@ fn replay_command(command: Command) -> Command {
         .mut_arg("topic", |arg| arg.help("Topic of lines that name none"))
         .mut_arg("qos", |arg| arg.help("Quality of Service of lines that name none"))
         .mut_arg("retain", |arg| arg.help("Ask the broker to retain messages whose lines do not say"))
+}
+
+/// The flags of `check health`: its own, and those of `pub` for its message.
+fn health_command(command: Command) -> Command {
+    let of_publish = Message::augment_args(Command::new("pub"));
+    with_flags(Health::augment_args(command), &of_publish, |id| OF_HEALTH.contains(&id))
+        .mut_arg("topic", |arg| {
+            arg.help("Topic of the message; by default one of its own under culex/health/")
+        })
+        .mut_arg("qos", |arg| arg.help("Quality of Service of the message, both ways"))
 }
 
 /// `command` with those flags of `others` that are wanted.

@@ -563,7 +563,7 @@ fn connect_properties(draft: &Draft, version: ProtocolVersion, tool: Tool) -> Re
     let has_own = draft.connection.properties.connect.as_ref().find(PropertyIdentifier::ReceiveMaximum);
     if has_own.is_none() {
         let count = match tool {
-            Tool::Publish | Tool::Replay => None,
+            Tool::Publish | Tool::Replay | Tool::Health => None,
             Tool::Subscribe | Tool::Record => draft.subscription.count,
             // One reply is expected.
             Tool::Request => Some(1),

@@ -30,7 +30,7 @@ pub fn program(name: &str) -> Option<Command> {
         "culex-bench" => super::Bench::command(),
         "culex-broker" => Broker::command(),
         #[cfg(feature = "check")]
-        "culex-check" => super::Check::command(),
+        "culex-check" => super::Check::whole_command(),
         "culex-pub" => Tool::Publish.command(),
         "culex-sub" => Tool::Subscribe.command(),
         "culex-rr" => Tool::Request.command(),
@@ -60,7 +60,7 @@ pub fn culex() -> Command {
     let command = command.subcommand(super::Bench::command().name("bench"));
     #[cfg(feature = "check")]
     let command = command
-        .subcommand(super::Check::command().name("check"))
+        .subcommand(super::Check::whole_command().name("check"))
         .subcommand(super::Proxy::command().name("proxy"));
     command.subcommand(completions()).subcommand(man()).subcommand(links())
 }

@@ -44,10 +44,17 @@ impl Programs {
                     "pub" => env!("CARGO_BIN_EXE_culex-pub"),
                     "sub" => env!("CARGO_BIN_EXE_culex-sub"),
                     "rr" => env!("CARGO_BIN_EXE_culex-rr"),
-                    "record" | "replay" | "culex" => env!("CARGO_BIN_EXE_culex"),
+                    "record" | "replay" | "check" | "culex" => env!("CARGO_BIN_EXE_culex"),
                     // Finds the others on its path.
                     "sh" => {
-                        for other in ["culex-pub", "culex-sub", "culex-rr", "culex-record", "culex-replay"] {
+                        for other in [
+                            "culex-pub",
+                            "culex-sub",
+                            "culex-rr",
+                            "culex-record",
+                            "culex-replay",
+                            "culex-check",
+                        ] {
                             self.named(other, folder);
                         }
                         return PathBuf::from("/bin/sh");

@@ -8,7 +8,7 @@ use super::complain;
 use crate::check::{Outcome, Verdict};
 use crate::compat::check_status;
 use crate::flags::{Check, CheckTask};
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,7 +22,12 @@ pub fn main() -> ExitCode {
 /// Runs `check` with these arguments, of which the first is the name it was called by.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let flags = match Check::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.get(1).is_some_and(|word| word == "health") {
+        return super::health::run(argv.into_iter().skip(1));
+    }
+    let matches = Check::whole_command().try_get_matches_from(argv);
+    let flags = match matches.and_then(|matches| Check::from_arg_matches(&matches)) {
         Ok(flags) => flags,
         Err(error) => return report_usage(&error).into(),
     };
