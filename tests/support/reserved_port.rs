@@ -20,7 +20,18 @@ impl ReservedPort {
         Self { _socket: socket, port }
     }
 
+    /// Listens; a program that another test is just starting holds the listener before for as long as it is not yet that
+    /// program, so that the port may be in use for a moment.
     pub(crate) fn listen(&self) -> TcpListener {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).unwrap()
+        const TRIES_MAX: usize = 10_000_000;
+        let mut bound = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port));
+        for _ in 0..TRIES_MAX {
+            if !matches!(&bound, Err(error) if error.kind() == std::io::ErrorKind::AddrInUse) {
+                break;
+            }
+            std::thread::yield_now();
+            bound = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port));
+        }
+        bound.unwrap()
     }
 }
