@@ -203,7 +203,7 @@ fn one_line_checks_tell_by_their_status() {
         (vec!["expect", "--embedded", "-t", "a", "--", "false"], 1),
         (vec!["expect", "--embedded", "-t", "a", "--", "/no/such/program"], 3),
         (vec!["expect", "-L", "mqtt://127.0.0.1:1", "-t", "a", "--within", "1s"], 3),
-        (vec!["expect", "-L", "http://x", "-t", "a"], 3),
+        (vec!["expect", "-L", "http://x", "-t", "a"], 2),
         (vec!["expect", "--embedded", "-t", "a/#/b"], 2),
         (vec!["expect"], 2),
         (vec!["run", "/no/such/file.yaml"], 2),

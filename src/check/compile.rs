@@ -273,7 +273,7 @@ fn base64(text: &str) -> Result<Bytes, String> {
 
 /// What must hold at one place: a plain value, or an object of conditions.
 fn at(pointer: String, value: &Value) -> Result<At, String> {
-    const WORDS: [&str; 13] = [
+    const WORDS: [&str; 12] = [
         "equals",
         "subset",
         "near",
@@ -286,7 +286,6 @@ fn at(pointer: String, value: &Value) -> Result<At, String> {
         "unordered",
         "exists",
         "save",
-        "not",
     ];
     let mut at = At { pointer, ..At::default() };
     let Value::Object(members) = value else {
@@ -323,7 +322,11 @@ fn at(pointer: String, value: &Value) -> Result<At, String> {
                     value.as_array().ok_or_else(|| format!("at {place}: 'unordered' takes a list"))?;
                 at.unordered = Some(elements.clone());
             }
-            "exists" => at.exists = value.as_bool(),
+            "exists" => {
+                let exists = value.as_bool();
+                at.exists =
+                    Some(exists.ok_or_else(|| format!("at {place}: {value} is neither true nor false"))?);
+            }
             "save" => at.save = Some(text_of(value)),
             other => {
                 let suggestion = super::load::suggestion(other, WORDS);

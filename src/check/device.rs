@@ -177,7 +177,7 @@ async fn read_lines(output: impl AsyncRead + Unpin, broker: TestBroker, name: St
     }
 }
 
-fn signal_number(name: &str) -> Result<i32, String> {
+pub(super) fn signal_number(name: &str) -> Result<i32, String> {
     Ok(match name.trim_start_matches("SIG") {
         "TERM" => libc::SIGTERM,
         "INT" => libc::SIGINT,

@@ -3,6 +3,7 @@
 use super::scenario::ExpectSpec;
 use super::variables::Variables;
 use crate::journal::Record;
+use crate::packet::PacketType;
 use crate::test_broker::matcher::{Captures, json};
 use crate::test_broker::{describe, record_value};
 use serde_json::{Map, Value, json};
@@ -56,6 +57,12 @@ impl EventMatcher {
             wanted.insert("session_present".into(), json!(is_present));
         }
         if let Some(packet) = &spec.packet {
+            let known = (1..=15_u8).filter_map(|number| PacketType::from_first_byte(number << 4));
+            let known: Vec<String> = known.map(|packet| packet.name().to_lowercase()).collect();
+            if !known.contains(packet) {
+                let suggestion = super::load::suggestion(packet, known.iter().map(String::as_str));
+                return Err(format!("there is no packet '{packet}'{suggestion}"));
+            }
             wanted.insert("packet".into(), json!(packet));
         }
         if let Some(topic) = &spec.topic {

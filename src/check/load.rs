@@ -1,6 +1,7 @@
 //! From files to scenarios that can be run.
 
 use super::scenario::Scenario;
+use super::validate::validate;
 use super::variables::{Variables, captured, masked, text_of, unmask, uses};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +132,11 @@ pub fn load(path: &Path, given: &Given) -> Result<Vec<Loaded>, LoadError> {
         let label: Vec<String> =
             combination.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect();
         let name = if label.is_empty() { name } else { format!("{name} [{}]", label.join(", ")) };
-        loaded.push(Loaded { name, path: path.to_owned(), scenario, index, variables });
+        let one = Loaded { name, path: path.to_owned(), scenario, index, variables };
+        let sources = included.iter().map(|(_, source, _)| source).chain([&source]);
+        let names = sources.flat_map(|source| captured(source)).collect();
+        validate(&one, &names).map_err(|text| fault(format!("{}: {text}", one.name)))?;
+        loaded.push(one);
     }
     Ok(loaded)
 }
@@ -156,8 +161,12 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-/// YAML 1.2, of which JSON is a part: `on` and `off` are texts, which devices say all day, and so is `007`.
-fn parse<T: for<'de> serde::Deserialize<'de>>(source: &str) -> Result<T, String> {
+/// Reads YAML 1.2, of which JSON is a part: `on` and `off` are texts, which devices say all day, and so is `007`.
+///
+/// # Errors
+///
+/// Where it is none, or not what is wanted.
+pub fn parse<T: for<'de> serde::Deserialize<'de>>(source: &str) -> Result<T, String> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,

@@ -20,6 +20,7 @@ pub mod scenario;
 mod start;
 mod steps;
 mod text;
+mod validate;
 mod variables;
 
 pub use load::{LoadError, Loaded};

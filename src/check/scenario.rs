@@ -314,7 +314,7 @@ pub struct PublishSpec {
     /// The played client that publishes it; the broker's own client by default.
     #[serde(default)]
     pub client: Option<String>,
-    /// Waits until this client has acknowledged it.
+    /// Waits until this client has acknowledged it; an acknowledgement that a rule keeps from the broker counts.
     #[serde(default)]
     pub acked_by: Option<String>,
     /// The Reason Code that PUBACK or PUBREC must have.
@@ -446,6 +446,48 @@ pub struct ExpectSpec {
 }
 
 impl ExpectSpec {
+    /// The members that are there, by their names in the file.
+    pub(super) fn said(&self) -> Vec<&'static str> {
+        let all = [
+            (self.topic.is_some(), "topic"),
+            (self.within.is_some(), "within"),
+            (self.since.is_some(), "since"),
+            (self.none.is_some(), "none"),
+            (self.window.is_some(), "for"),
+            (self.exactly.is_some(), "exactly"),
+            (self.count.is_some(), "count"),
+            (self.at_least.is_some(), "at_least"),
+            (self.at_most.is_some(), "at_most"),
+            (!self.all.is_empty(), "all"),
+            (!self.any.is_empty(), "any"),
+            (!self.sequence.is_empty(), "sequence"),
+            (self.text.is_some(), "text"),
+            (self.equals.is_some(), "equals"),
+            (self.regex.is_some(), "regex"),
+            (self.hex.is_some(), "hex"),
+            (self.base64.is_some(), "base64"),
+            (self.empty.is_some(), "empty"),
+            (self.size.is_some(), "size"),
+            (self.json.is_some(), "json"),
+            (!self.at.is_empty(), "at"),
+            (self.decode.is_some(), "decode"),
+            (self.cmd.is_some(), "cmd"),
+            (self.qos.is_some(), "qos"),
+            (self.retain.is_some(), "retain"),
+            (self.dup.is_some(), "dup"),
+            (self.will.is_some(), "will"),
+            (self.from.is_some(), "from"),
+            (!self.props.is_empty(), "props"),
+            (self.latency.is_some(), "latency"),
+            (self.event.is_some(), "event"),
+            (self.client.is_some(), "client"),
+            (self.session_present.is_some(), "session_present"),
+            (self.packet.is_some(), "packet"),
+            (self.record.is_some(), "record"),
+        ];
+        all.into_iter().filter(|(is_said, _)| *is_said).map(|(_, word)| word).collect()
+    }
+
     /// How many there must be, if that is said.
     pub(super) fn exact_count(&self) -> Option<usize> {
         self.exactly.or(self.count)

@@ -27,7 +27,7 @@ pub(super) async fn start(scenario: &Scenario, seed: u64, observed: &[String]) -
     builder.start().await.map_err(|error| error.to_string())
 }
 
-fn embed(mut builder: Builder, spec: Option<&EmbeddedSpec>) -> Result<Builder, String> {
+pub(super) fn embed(mut builder: Builder, spec: Option<&EmbeddedSpec>) -> Result<Builder, String> {
     let default = EmbeddedSpec::default();
     let spec = spec.unwrap_or(&default);
     for listener in &spec.listeners {

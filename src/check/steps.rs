@@ -522,7 +522,7 @@ impl Play {
 /// Whether a record is what is waited for.
 type Sign = Box<dyn Fn(&Record) -> bool + Send + Sync>;
 
-fn keep(spec: &KeepSpec) -> Result<Keep, String> {
+pub(super) fn keep(spec: &KeepSpec) -> Result<Keep, String> {
     Ok(match spec.keep.as_deref() {
         None | Some("all") => Keep::ALL,
         Some("sessions") => Keep { sessions: true, retained: false },

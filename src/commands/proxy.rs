@@ -2,6 +2,7 @@
 
 use super::records::Records;
 use super::{block_on, complain, say};
+use crate::check::load::parse;
 use crate::compat::check_status;
 use crate::fault::spec::RuleSpec;
 use crate::flags;
@@ -41,11 +42,11 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn rules(flags: &flags::Proxy) -> anyhow::Result<Vec<crate::fault::Rule>> {
     let mut specs: Vec<RuleSpec> = Vec::new();
     for text in &flags.fault {
-        specs.push(serde_saphyr::from_str(text).with_context(|| format!("--fault {text}"))?);
+        specs.push(parse(text).map_err(|error| anyhow!("--fault {text}: {error}"))?);
     }
     if let Some(path) = &flags.faults {
         let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let all: Vec<RuleSpec> = serde_saphyr::from_str(&text).with_context(|| path.display().to_string())?;
+        let all: Vec<RuleSpec> = parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
         specs.extend(all);
     }
     specs.iter().map(|spec| spec.rule().map_err(|text| anyhow!(text))).collect()

@@ -25,7 +25,7 @@ pub struct RuleSpec {
 }
 
 /// Which packets a rule is about, and to which of those its action is done; what is left out may be anything.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OnSpec {

@@ -134,7 +134,8 @@ impl Delivery {
         self.reason
     }
 
-    /// Waits until `client` has acknowledged the message: PUBACK or PUBCOMP; at QoS 0, until it was sent to it.
+    /// Waits until `client` has acknowledged the message: PUBACK or PUBCOMP; at QoS 0, until it was sent to it. What the
+    /// client has sent counts, also when a rule keeps it from the broker.
     ///
     /// # Panics
     ///

@@ -7,7 +7,7 @@ use crate::check::scenario::{CommandSpec, ExpectSpec, JsonSpec};
 use crate::compat::check_status;
 use crate::flags::{CheckBroker, ExpectFlags, MessageMatch, NoneFlags};
 use crate::net::process::{self, Request, Signals};
-use crate::test_broker::{TestBroker, describe, timeline};
+use crate::test_broker::{StartError, TestBroker, describe, timeline};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::future::Future;
@@ -139,7 +139,10 @@ async fn begin(message: &MessageMatch, flags: &CheckBroker) -> Result<(Compiled,
             None => builder,
         }
     };
-    let broker = builder.start().await.map_err(|error| Miss::broken(error.to_string()))?;
+    let broker = builder.start().await.map_err(|error| match error {
+        StartError::Upstream(wrong) => Miss::usage(wrong.to_string()),
+        other => Miss::broken(other.to_string()),
+    })?;
     Ok((compiled, broker))
 }
 

@@ -1,0 +1,504 @@
+//! What can be found wrong with a scenario before anything runs: it ends with the status of a wrong scenario, not of a
+//! broken environment, and nothing that is said is quietly left out.
+
+use super::compile::{Compiler, qos, regex};
+use super::device::signal_number;
+use super::events::EventMatcher;
+use super::load::{BROKER_NAMES, Loaded, suggestion};
+use super::scenario::{
+    BrokerStep, ClientSpec, ConnectSpec, DeviceSpec, DeviceStep, ExpectSpec, FaultSpec, JsonSpec,
+    PublishSpec, RespondSpec, RunSpec, Scenario, StateSpec, Step, SubscribeSpec,
+};
+use super::variables::Variables;
+use super::{start, steps};
+use crate::fault::spec::{OnSpec, ReasonSpec, RuleSpec};
+use crate::packet::topic;
+use crate::test_broker::TestBroker;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What a name stands for that is only learnt on the way: right as a topic level, a pattern, a number, pairs of
+/// hexadecimal digits and Base64.
+const SOMETHING: u64 = 1000;
+
+/// Members of an expectation that say how long, from where, and how many, not what.
+const MANNER: [&str; 9] =
+    ["within", "since", "none", "for", "exactly", "count", "at_least", "at_most", "latency"];
+
+/// Looks at every step of a scenario; `captured` are the names that it gives values to on the way.
+///
+/// # Errors
+///
+/// The first thing that cannot be, and where.
+pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(), String> {
+    let scenario = &loaded.scenario;
+    let mut variables = loaded.variables.clone();
+    for name in captured.iter().map(String::as_str).chain(BROKER_NAMES) {
+        variables.set(name, json!(SOMETHING));
+    }
+    let checker = Checker { scenario, variables: &variables, folder: loaded.folder() };
+    checker.broker().map_err(|text| format!("broker: {text}"))?;
+    for (name, device) in checker.devices() {
+        checker.device(device).map_err(|text| format!("device {name}: {text}"))?;
+    }
+    let parts = [("setup", &scenario.setup), ("step", &scenario.steps), ("teardown", &scenario.teardown)];
+    for (part, all) in parts {
+        for (at, step) in all.iter().enumerate() {
+            checker.step(step).map_err(|text| format!("{part} {}, {}: {text}", at + 1, step.word()))?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    scenario: &'a Scenario,
+    variables: &'a Variables,
+    folder: &'a Path,
+}
+
+impl<'a> Checker<'a> {
+    const fn compiler(&self) -> Compiler<'_> {
+        Compiler { variables: self.variables, folder: self.folder, environment: &[] }
+    }
+
+    fn devices(&self) -> impl Iterator<Item = (&'a str, &'a DeviceSpec)> {
+        let named = self.scenario.devices.iter().map(|(name, device)| (name.as_str(), device));
+        self.scenario.device.iter().map(|device| ("device", device)).chain(named)
+    }
+
+    fn all_steps(&self) -> impl Iterator<Item = &'a Step> {
+        self.scenario.setup.iter().chain(&self.scenario.steps).chain(&self.scenario.teardown)
+    }
+
+    const fn is_embedded(&self) -> bool {
+        self.scenario.broker.url.is_none()
+    }
+
+    fn broker(&self) -> Result<(), String> {
+        let broker = &self.scenario.broker;
+        if broker.embedded.is_some() && broker.url.is_some() {
+            return Err("either 'embedded' or 'url'".to_owned());
+        }
+        if broker.url.is_none() && broker.ca_file.is_some() {
+            return Err("'ca_file' goes with 'url'".to_owned());
+        }
+        start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop)
+    }
+
+    fn device(&self, device: &DeviceSpec) -> Result<(), String> {
+        self.compiler().command(&device.run)?;
+        if let Some(ready) = &device.ready {
+            self.pattern("ready", ready.log.as_deref())?;
+            [&ready.subscribed, &ready.topic].into_iter().flatten().try_for_each(|name| self.filter(name))?;
+        }
+        match device.stop.as_ref().and_then(|stop| stop.signal.as_ref()) {
+            Some(signal) => signal_number(signal).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Publish(spec) => self.publish(spec),
+            Step::Expect(spec) => self.expect(spec),
+            Step::Fault(spec) => self.fault(spec),
+            Step::Broker(spec) => self.change_broker(spec),
+            Step::Advance(_) => self.needs_embedded("turning the clock"),
+            Step::Client(spec) => self.client(spec),
+            Step::Respond(spec) => self.respond(spec),
+            Step::Run(spec) => self.run(spec),
+            Step::Device(spec) => self.change_device(spec),
+            Step::State(spec) => self.state(spec),
+            Step::Mark(_) | Step::Settle(_) | Step::Wait(_) => Ok(()),
+        }
+    }
+
+    fn needs_embedded(&self, what: &str) -> Result<(), String> {
+        if self.is_embedded() { Ok(()) } else { Err(format!("{what} needs the embedded broker")) }
+    }
+
+    fn filter(&self, text: &str) -> Result<(), String> {
+        let filter = self.variables.fill(text)?;
+        topic::check_filter(&filter).map_err(|error| format!("{filter}: {error}"))
+    }
+
+    fn pattern(&self, what: &str, pattern: Option<&str>) -> Result<(), String> {
+        match pattern {
+            Some(pattern) => {
+                regex(&self.variables.fill(pattern)?).map(drop).map_err(|text| format!("{what}: {text}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&self, spec: &PublishSpec) -> Result<(), String> {
+        let payloads = [
+            spec.text.is_some(),
+            spec.json.is_some(),
+            spec.hex.is_some(),
+            spec.base64.is_some(),
+            spec.file.is_some(),
+        ];
+        if payloads.iter().filter(|is_said| **is_said).count() > 1 {
+            return Err("a message has one payload: text, json, hex, base64 or file".to_owned());
+        }
+        if spec.nowait && (spec.reason.is_some() || spec.acked_by.is_some()) {
+            return Err("'nowait' waits for no 'reason' and no 'acked_by'".to_owned());
+        }
+        // A step before may write the file.
+        self.compiler().publish(&PublishSpec { file: None, ..spec.clone() }).map(drop)
+    }
+
+    fn expect(&self, spec: &ExpectSpec) -> Result<(), String> {
+        let said = spec.said();
+        let groups = [("all", &spec.all), ("any", &spec.any), ("sequence", &spec.sequence)];
+        if let Some((word, parts)) = groups.iter().find(|(_, parts)| !parts.is_empty()) {
+            only(&said, &[word, "within", "since"], word)?;
+            return parts.iter().try_for_each(|part| {
+                without(&part.said(), &MANNER, &format!("a part of '{word}'"))?;
+                without(&part.said(), &["all", "any", "sequence"], &format!("a part of '{word}'"))?;
+                self.wanted(part)
+            });
+        }
+        self.since(spec)?;
+        let counts: Vec<&str> = said
+            .iter()
+            .copied()
+            .filter(|word| ["exactly", "count", "at_least", "at_most"].contains(word))
+            .collect();
+        if spec.none.is_some() {
+            without(&said, &["exactly", "count", "at_least", "at_most", "latency", "within"], "'none'")?;
+            self.none(spec)?;
+        } else if spec.window.is_some() && (counts.is_empty() || counts == ["at_least"]) {
+            return Err("'for' goes with 'none', 'exactly' or 'at_most'".to_owned());
+        }
+        if !counts.is_empty() {
+            without(&said, &["latency"], "a count")?;
+        }
+        if counts.contains(&"exactly") && counts.len() > 1 || counts.contains(&"count") && counts.len() > 1 {
+            return Err(format!("an exact count is the only one, here are {}", counts.join(", ")));
+        }
+        self.wanted(spec)
+    }
+
+    fn none(&self, spec: &ExpectSpec) -> Result<(), String> {
+        match &spec.none {
+            Some(Value::Bool(true)) => Ok(()),
+            Some(Value::String(word)) if word == "window" => Ok(()),
+            Some(Value::String(word)) if word == "settled" => self.needs_embedded("'none: settled'"),
+            Some(other) => Err(format!("none: {other} is neither true nor settled")),
+            None => Ok(()),
+        }
+    }
+
+    fn since(&self, spec: &ExpectSpec) -> Result<(), String> {
+        let Some(since) = spec.since.as_deref() else {
+            return Ok(());
+        };
+        if ["start", "last-trigger", "last-match"].contains(&since) {
+            return Ok(());
+        }
+        let name = since.strip_prefix("mark ").unwrap_or(since).trim();
+        let marks: Vec<&str> = self
+            .all_steps()
+            .filter_map(|step| match step {
+                Step::Mark(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        if marks.contains(&name) {
+            return Ok(());
+        }
+        Err(format!("since: there is no mark '{name}'{}", suggestion(name, marks)))
+    }
+
+    /// What is looked for: a message, or an event.
+    fn wanted(&self, spec: &ExpectSpec) -> Result<(), String> {
+        const OF_EVENTS: [&str; 10] = [
+            "event",
+            "client",
+            "session_present",
+            "packet",
+            "topic",
+            "text",
+            "qos",
+            "retain",
+            "dup",
+            "record",
+        ];
+        let said = spec.said();
+        if spec.event.is_some() || spec.packet.is_some() {
+            only(&said, &[&OF_EVENTS[..], &MANNER[..]].concat(), "an event")?;
+            return EventMatcher::compile(spec, self.variables).map(drop);
+        }
+        if spec.topic.is_none() {
+            return Err(
+                "what? 'topic' for a message, 'event' for an event, or 'all', 'any', 'sequence'".to_owned()
+            );
+        }
+        without(&said, &["client", "session_present", "record"], "a message")?;
+        // A step before may write the schema's file.
+        let mut spec = spec.clone();
+        if let Some(JsonSpec { schema: schema @ Some(Value::String(_)), .. }) = &mut spec.json {
+            *schema = None;
+        }
+        self.compiler().matcher(&spec).map(drop)
+    }
+
+    fn fault(&self, spec: &FaultSpec) -> Result<(), String> {
+        let named = [&spec.release, &spec.remove].into_iter().flatten();
+        let named = named.chain(spec.fired.iter().map(|fired| &fired.name));
+        let mut known: Vec<String> = Vec::new();
+        for step in self.all_steps() {
+            if let Step::Fault(fault) = step
+                && fault.action.is_some()
+            {
+                let number = known.len() + 1;
+                known.push(fault.name.clone().unwrap_or_else(|| format!("fault {number}")));
+            }
+        }
+        let mut is_about_known = false;
+        for name in named {
+            is_about_known = true;
+            if !known.contains(name) {
+                let suggestion = suggestion(name, known.iter().map(String::as_str));
+                return Err(format!("there is no fault '{name}'{suggestion}"));
+            }
+        }
+        let Some(action) = &spec.action else {
+            if spec.on != OnSpec::default() || spec.name.is_some() {
+                return Err("'on' and 'name' belong to a new fault, which has a 'do'".to_owned());
+            }
+            if !is_about_known && !spec.clear {
+                return Err("what? 'do' for a new one, or 'release', 'remove', 'fired', 'clear'".to_owned());
+            }
+            return Ok(());
+        };
+        RuleSpec { name: spec.name.clone(), on: spec.on.clone(), action: action.clone() }.rule().map(drop)
+    }
+
+    fn change_broker(&self, spec: &BrokerStep) -> Result<(), String> {
+        match spec {
+            BrokerStep::Stop(false) | BrokerStep::Freeze(false) | BrokerStep::Resume(false) => {
+                Err("false asks for nothing; leave the step out".to_owned())
+            }
+            BrokerStep::Stop(true) | BrokerStep::Cut { .. } => Ok(()),
+            BrokerStep::Start(keep) => steps::keep(keep).map(drop),
+            BrokerStep::Restart(keep) => {
+                self.needs_embedded("a restart")?;
+                steps::keep(keep).map(drop)
+            }
+            BrokerStep::Freeze(true) | BrokerStep::Resume(true) => self.needs_embedded("standing still"),
+            BrokerStep::Disconnect { .. } => self.needs_embedded("a disconnect by the broker"),
+        }
+    }
+
+    fn client(&self, spec: &ClientSpec) -> Result<(), String> {
+        if let Some(ConnectSpec::With(options)) = &spec.connect {
+            options.version.as_ref().map(start::version).transpose()?;
+            self.compiler().properties(&options.props)?;
+            if let Some(will) = &options.will {
+                let topic = self.variables.fill(&will.topic)?;
+                topic::check_name(&topic).map_err(|error| format!("will: {topic}: {error}"))?;
+                will.qos.map(qos).transpose()?;
+                self.compiler().will_payload(will)?;
+            }
+            if options.refused.is_some() && options.session_present.is_some() {
+                return Err("a refused client has no session: 'refused' or 'session_present'".to_owned());
+            }
+        }
+        match &spec.subscribe {
+            Some(SubscribeSpec::With(options)) => {
+                options.qos.map(qos).transpose()?;
+                options.filters.iter().try_for_each(|filter| self.filter(filter))?;
+            }
+            Some(SubscribeSpec::One(filter)) => self.filter(filter)?,
+            Some(SubscribeSpec::Many(filters)) => {
+                filters.iter().try_for_each(|filter| self.filter(filter))?
+            }
+            None => {}
+        }
+        if let Some(publish) = &spec.publish {
+            if publish.client.is_some() {
+                return Err("'publish' is this client's, it names no other".to_owned());
+            }
+            self.publish(publish)?;
+        }
+        if let Some(receive) = &spec.receive {
+            let said = receive.said();
+            let nothing_of = ["since", "none", "for", "exactly", "count", "at_least", "at_most", "latency"];
+            without(&said, &nothing_of, "'receive'")?;
+            without(&said, &["event", "packet", "all", "any", "sequence", "from", "will"], "'receive'")?;
+            self.wanted(receive)?;
+        }
+        match &spec.disconnect {
+            None | Some(Value::Bool(_)) => Ok(()),
+            Some(reason) => serde_json::from_value::<ReasonSpec>(reason.clone())
+                .map(drop)
+                .map_err(|error| format!("disconnect: {error}")),
+        }
+    }
+
+    fn respond(&self, spec: &RespondSpec) -> Result<(), String> {
+        let said = spec.when.said();
+        without(&said, &MANNER, "'when'")?;
+        without(&said, &["event", "packet", "all", "any", "sequence"], "'when'")?;
+        self.wanted(&spec.when)?;
+        let unheard = [
+            (spec.publish.client.is_some(), "client"),
+            (spec.publish.acked_by.is_some(), "acked_by"),
+            (spec.publish.reason.is_some(), "reason"),
+            (spec.publish.nowait, "nowait"),
+            (spec.publish.repeat.is_some(), "repeat"),
+        ];
+        if let Some((_, word)) = unheard.iter().find(|(is_said, _)| *is_said) {
+            return Err(format!("'{word}' means nothing in an answer"));
+        }
+        self.publish(&spec.publish)
+    }
+
+    fn run(&self, spec: &RunSpec) -> Result<(), String> {
+        self.compiler().command(&spec.cmd)?;
+        self.pattern("stdout", spec.stdout.as_deref())?;
+        self.pattern("stderr", spec.stderr.as_deref())
+    }
+
+    fn change_device(&self, spec: &DeviceStep) -> Result<(), String> {
+        let known: Vec<&str> = self.devices().map(|(name, _)| name).collect();
+        match &spec.name {
+            Some(name) if !known.contains(&name.as_str()) => {
+                return Err(format!("there is no device '{name}'{}", suggestion(name, known)));
+            }
+            None if known.len() != 1 => return Err(format!("which of {}? give its name", known.len())),
+            _ => {}
+        }
+        let does_something = spec.kill
+            || spec.signal.is_some()
+            || spec.stop
+            || spec.exit.is_some()
+            || spec.start
+            || spec.restart
+            || spec.send.is_some()
+            || spec.log.is_some();
+        if !does_something {
+            return Err("what? start, stop, kill, restart, signal, send, log or exit".to_owned());
+        }
+        spec.signal.as_deref().map(signal_number).transpose()?;
+        self.pattern("log", spec.log.as_deref())
+    }
+
+    fn state(&self, spec: &StateSpec) -> Result<(), String> {
+        self.needs_embedded("a look at the state")?;
+        if spec.clean == Some(false) {
+            return Err("'clean: false' asks for nothing".to_owned());
+        }
+        spec.retained.keys().try_for_each(|filter| self.filter(filter))
+    }
+}
+
+/// An error when something else than `allowed` is said.
+fn only(said: &[&str], allowed: &[&str], about: &str) -> Result<(), String> {
+    match said.iter().find(|word| !allowed.contains(word)) {
+        Some(word) => Err(format!("'{word}' means nothing for {about}")),
+        None => Ok(()),
+    }
+}
+
+/// An error when something of `forbidden` is said.
+fn without(said: &[&str], forbidden: &[&str], about: &str) -> Result<(), String> {
+    match said.iter().find(|word| forbidden.contains(word)) {
+        Some(word) => Err(format!("'{word}' means nothing for {about}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(steps: &str) -> Option<String> {
+        let scenario: Scenario = serde_saphyr::from_str(steps).unwrap();
+        let names = ["t0".to_owned()].into_iter().collect();
+        validate(&Loaded::made("made", scenario), &names).err()
+    }
+
+    #[test]
+    fn what_is_right_passes() {
+        let right = "
+devices: { a: { run: [x] }, b: { run: y, stop: { signal: INT } } }
+steps:
+  - fault: { name: f, do: hold }
+  - fault: { release: f }
+  - mark: here
+  - expect: { topic: 'a/${t0}/{id}', since: mark here, hex: '${t0}', at: { /n: { near: '${t0}', tol: 1 } } }
+  - expect: { topic: a, none: settled }
+  - expect: { topic: a, exactly: 2, for: 10ms }
+  - expect: { event: connect, client: c, session_present: true }
+  - expect: { all: [{ topic: a, text: x }, { event: close }], within: 1s }
+  - device: { name: a, log: '^x' }
+  - client: { id: c, connect: { will: { topic: w } }, receive: { topic: a, within: 1s }, disconnect: 0x04 }
+";
+        assert_eq!(complaint(right), None);
+    }
+
+    #[test]
+    fn what_would_be_left_out_is_told() {
+        for (steps, part) in [
+            (
+                "steps: [{ expect: { event: close, json: { equals: 1 } } }]",
+                "'json' means nothing for an event",
+            ),
+            (
+                "steps: [{ expect: { topic: a, none: true, exactly: 1 } }]",
+                "'exactly' means nothing for 'none'",
+            ),
+            ("steps: [{ expect: { all: [{ topic: a }], topic: b } }]", "'topic' means nothing for all"),
+            ("steps: [{ expect: { any: [{ topic: a, exactly: 1 }] } }]", "a part of 'any'"),
+            ("steps: [{ expect: { topic: a, for: 1s } }]", "'for' goes with"),
+            ("steps: [{ expect: { topic: a, client: x } }]", "'client' means nothing for a message"),
+            ("steps: [{ fault: {} }]", "what? 'do' for a new one"),
+            ("steps: [{ fault: { on: { packet: publish } } }]", "which has a 'do'"),
+            ("steps: [{ broker: { freeze: false } }]", "asks for nothing"),
+            ("steps: [{ publish: { topic: a, nowait: true, acked_by: x } }]", "'nowait' waits for no"),
+            ("steps: [{ client: { id: a, publish: { topic: a, client: b } } }]", "names no other"),
+            ("steps: [{ client: { id: a, receive: { topic: a, since: start } } }]", "'since' means nothing"),
+            (
+                "steps: [{ respond: { when: { topic: a }, publish: { topic: b, repeat: 2 } } }]",
+                "in an answer",
+            ),
+            ("device: { run: x }\nsteps: [{ device: {} }]", "what? start"),
+        ] {
+            let complaint = complaint(steps).unwrap_or_default();
+            assert!(complaint.contains(part), "{steps}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_before_anything_runs() {
+        for (steps, part) in [
+            ("steps: [{ publish: { topic: 'a/#' } }]", "step 1, publish: topic"),
+            ("steps: [{ publish: { topic: a, qos: 3 } }]", "QoS 3 does not exist"),
+            ("steps: [{ publish: { topic: a, text: x, hex: '00' } }]", "one payload"),
+            ("steps: [{ expect: { topic: 'a/#/b' } }]", "topic a/#/b"),
+            ("steps: [{ expect: { topic: a, regex: '(' } }]", "step 1, expect"),
+            ("steps: [{ expect: { topic: a, at: { /x: { ner: 1 } } } }]", "did you mean 'near'"),
+            ("steps: [{ expect: { topic: a, at: { /x: { exists: maybe } } } }]", "neither true nor false"),
+            ("steps: [{ expect: { topic: a, props: { colour: x } } }]", "no property 'colour'"),
+            ("steps: [{ expect: { event: conect } }]", "did you mean 'connect'"),
+            ("steps: [{ expect: { packet: pubak } }]", "pubak"),
+            ("steps: [{ expect: { topic: a, since: mark x } }]", "there is no mark 'x'"),
+            ("steps: [{ fault: { do: explode } }]", "there is no fault 'explode'"),
+            ("steps: [{ fault: { release: f } }]", "there is no fault 'f'"),
+            ("steps: [{ device: { kill: true } }]", "which of 0"),
+            ("device: { run: x }\nsteps: [{ device: { name: b, kill: true } }]", "there is no device 'b'"),
+            ("device: { run: x, stop: { signal: NONE } }", "there is no signal 'NONE'"),
+            ("broker: { url: 'mqtt://x' }\nsteps: [{ advance: 1h }]", "needs the embedded broker"),
+            ("broker: { url: 'mqtt://x', embedded: {} }", "either 'embedded' or 'url'"),
+            ("broker: { embedded: { listeners: [quic] } }", "there is no 'quic'"),
+        ] {
+            let complaint = complaint(steps).unwrap_or_default();
+            assert!(complaint.contains(part), "{steps}: {complaint}");
+        }
+    }
+}
