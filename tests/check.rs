@@ -292,3 +292,25 @@ fn what_a_broker_must_be_at_the_end_decides_about_its_status() {
     assert!(fs::read_to_string(junit).unwrap().contains("failures=\"1\""));
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// What such a broker cannot do is an error and not left out.
+#[test]
+fn a_watched_broker_refuses_what_it_has_not() {
+    let folder = std::env::temp_dir().join(format!("culex-refused-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let config = folder.join("broker.conf");
+    for (line, word) in [
+        ("persistence true", "persistence"),
+        ("pid_file /nowhere/pid", "pid_file"),
+        ("memory_limit 1000000", "memory_limit"),
+    ] {
+        let place = format!("persistence_location {}/\n", folder.display());
+        fs::write(&config, format!("listener 0 127.0.0.1\n{place}{line}\n")).unwrap();
+        let ran = Command::new(env!("CARGO_BIN_EXE_culex-broker"))
+            .args(["-c", config.to_str().unwrap(), "--assert", "retained-empty", "--exec", "--", "true"])
+            .output()
+            .unwrap();
+        assert!(!ran.status.success() && text(&ran.stderr).contains(word), "{line}: {}", text(&ran.stderr));
+    }
+    fs::remove_dir_all(folder).unwrap();
+}

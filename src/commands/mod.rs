@@ -40,8 +40,10 @@ mod standard_output;
 pub mod subscribe;
 
 use crate::compat::Failure;
+use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs a client on this thread alone; a second one would cost more than it brings.
@@ -56,6 +58,14 @@ fn end(failure: &Failure, quiet: bool) -> ExitCode {
         complain(&failure.text);
     }
     failure.status.into()
+}
+
+/// Makes a file that is there whole or not at all: whoever waits for it must not read half of it.
+fn make_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".new");
+    fs::write(&beside, content)?;
+    fs::rename(&beside, path)
 }
 
 /// Writes to the standard output at once.

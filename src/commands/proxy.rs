@@ -1,7 +1,7 @@
 //! `proxy`: stands in front of a broker, shows what goes through, and tampers with it by rules.
 
 use super::records::Records;
-use super::{block_on, complain, say};
+use super::{block_on, complain, make_file, say};
 use crate::check::load::parse;
 use crate::compat::check_status;
 use crate::fault::spec::RuleSpec;
@@ -113,11 +113,7 @@ async fn serve(flags: &flags::Proxy, rules: Vec<crate::fault::Rule>) -> anyhow::
 fn tell_port(flags: &flags::Proxy, broker: &TestBroker, is_free_port: bool) -> anyhow::Result<()> {
     let line = format!("{}\n", broker.port());
     if let Some(path) = &flags.port_file {
-        // Whoever waits for the file must not read half of it.
-        let mut beside = path.clone().into_os_string();
-        beside.push(".new");
-        fs::write(&beside, &line)?;
-        fs::rename(&beside, path)?;
+        make_file(path, line.as_bytes())?;
     }
     if is_free_port && flags.command.is_empty() {
         say(&line);

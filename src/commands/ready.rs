@@ -1,13 +1,13 @@
 //! Telling others that the broker has answered the subscription: a descriptor, a file, a command.
 
+use super::make_file;
 use super::signals::{Asked, Signals};
 use crate::compat::Failure;
 use crate::flags::plan::ReadyPlan;
 use crate::net::process;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::FromRawFd;
-use std::path::Path;
 use std::process::ExitStatus;
 use tokio::process::Child;
 
@@ -38,7 +38,7 @@ impl Ready {
             file.write_all(LINE).map_err(|error| Failure::of_ready("--ready-fd", &error))?;
         }
         if let Some(path) = file {
-            make(&path).map_err(|error| Failure::of_ready("--ready-file", &error))?;
+            make_file(&path, LINE).map_err(|error| Failure::of_ready("--ready-file", &error))?;
         }
         if let Some(command) = command {
             let child = process::shell(&command).stdin(std::process::Stdio::null()).spawn();
@@ -89,12 +89,4 @@ fn failure(ended: io::Result<ExitStatus>) -> Option<Failure> {
         Ok(status) => Some(Failure::of_command("--after-suback", process::shell_status(status))),
         Err(error) => Some(Failure::of_ready("--after-suback", &error)),
     }
-}
-
-/// Whoever waits for the file must not read half of it.
-fn make(path: &Path) -> io::Result<()> {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    fs::write(&beside, LINE)?;
-    fs::rename(&beside, path)
 }

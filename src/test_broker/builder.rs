@@ -11,7 +11,7 @@ use crate::broker::{self, Authorizer, EventMask, ListenerConfig};
 use crate::fault::Rule;
 use crate::journal::Topics;
 use crate::net::server::{Incoming, ListenAddress, ListenError, ListenPlan, Listeners};
-use crate::net::tls::{Ephemeral, EphemeralError, EphemeralFault, TlsServerSettings};
+use crate::net::tls::{CaFile, Ephemeral, EphemeralError, EphemeralFault, TlsServerSettings};
 use crate::net::websocket::WebSocketPlan;
 use crate::packet::{Connect, ProtocolVersion, Qos, RetainHandling, SubscriptionOptions, Text};
 use crate::session;
@@ -369,7 +369,7 @@ impl Builder {
         }
         let target = upstream.as_ref().map(|upstream| upstream.target.clone());
         let hub = Hub::new(state, tokio::runtime::Handle::current(), target);
-        let ca_file = match ephemeral.as_ref().map(|ephemeral| super::CaFile::write(&ephemeral.ca_pem)) {
+        let ca_file = match ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)) {
             None => None,
             Some(Ok(file)) => Some(file),
             Some(Err(error)) => return drop(tell.send(Err(error.into()))),

@@ -76,6 +76,7 @@ pub use upstream::UpstreamError;
 use crate::broker::{self, Message, SessionView};
 use crate::fault::{Ending, Rule};
 use crate::journal::{Happening, Journal, Record};
+use crate::net::tls::CaFile;
 use crate::packet::Text;
 use hub::Hub;
 use std::fs::{self, File};
@@ -316,7 +317,7 @@ impl TestBroker {
     /// The certificate authority of [`Builder::tls_ephemeral`], a PEM file that lives as long as the broker.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
-        self.shared.ca_file.as_ref().map(|file| file.path.as_path())
+        self.shared.ca_file.as_ref().map(CaFile::path)
     }
 
     /// The users that may connect, by name and password; empty when anybody may.
@@ -686,28 +687,5 @@ impl TestBroker {
 
     fn set_cursor(&self, cursor: u64) {
         *self.shared.cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
-    }
-}
-
-/// The certificate authority of an ephemeral server; the file is gone when the broker is.
-#[derive(Debug)]
-struct CaFile {
-    path: PathBuf,
-}
-
-impl CaFile {
-    fn write(pem: &str) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("culex-ca-{}.pem", uuid::Uuid::new_v4()));
-        // Nobody's file or link of that name may be in the way.
-        let mut file = File::options().write(true).create_new(true).open(&path)?;
-        file.write_all(pem.as_bytes())?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for CaFile {
-    fn drop(&mut self) {
-        // It may have been cleared away.
-        let _ = fs::remove_file(&self.path);
     }
 }

@@ -10,7 +10,7 @@ mod users;
 #[cfg(feature = "check")]
 mod watched;
 
-use super::complain;
+use super::{complain, make_file};
 use crate::broker::{self, Broker, Statistics};
 use crate::compat::broker_status::CONFIGURATION_INVALID;
 use crate::compat::broker_status::{EXEC_BROKER_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND, START_FAILED};
@@ -20,7 +20,7 @@ use crate::flags;
 use crate::net::Clock;
 use crate::net::process::{self, Background, Deputy, Request, Signals};
 use crate::net::server::{Control, HandshakeFailure, ListenPlan, Listeners, Observer, Server};
-use crate::net::tls::TlsServer;
+use crate::net::tls::{CaFile, TlsServer};
 use crate::time::Time;
 use anyhow::Context as _;
 use clap::Parser;
@@ -34,7 +34,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::FromRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -175,8 +175,7 @@ impl Running {
         );
         let ca_file =
             plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
-        let environment =
-            environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
+        let environment = environment::environment(&plan, &addresses, ca_file.as_ref().map(CaFile::path));
         let running =
             Self { plan, log, control, gate_keys, addresses, environment, wall_clock, seed, memory_limit };
         let _pid_file = PidFile::write(running.plan.settings.pid_file.as_deref())
@@ -187,7 +186,7 @@ impl Running {
         }
         background.map(Background::is_up).transpose()?;
         let status = if running.plan.flags.exec {
-            running.run_command(&mut signals).await
+            run_command(&running.plan, &running.environment, &mut signals).await
         } else {
             tokio::select! {
                 () = running.wait(&mut signals) => Ok(0),
@@ -205,14 +204,7 @@ impl Running {
 
     /// Waits for the signal to stop, or for the end of the standard input.
     async fn wait(&self, signals: &mut Signals) {
-        // Only when asked for: it takes a thread.
-        let is_until_eof = self.plan.flags.until_eof;
-        let read_all = || while io::stdin().read(&mut [0; 4096]).is_ok_and(|read| read > 0) {};
-        let mut input = std::pin::pin!(async {
-            if is_until_eof {
-                let _ = tokio::task::spawn_blocking(read_all).await;
-            }
-        });
+        let mut input = std::pin::pin!(end_of_input(self.plan.flags.until_eof));
         loop {
             tokio::select! {
                 request = signals.next() => match request {
@@ -221,7 +213,7 @@ impl Running {
                     Request::UserOne => self.control.inquire(),
                     Request::UserTwo => self.tell_log_fault(self.log.reopen()),
                 },
-                _ = &mut input, if is_until_eof => return,
+                () = &mut input => return,
             }
         }
     }
@@ -277,24 +269,34 @@ impl Running {
             }
         }
     }
+}
 
-    /// Runs the command of `--exec`; its status becomes ours.
-    async fn run_command(&self, signals: &mut Signals) -> anyhow::Result<u8> {
-        let folder = process::program_folder();
-        let command = &self.plan.flags.command;
-        let deputy = match Deputy::start(command, &self.environment, folder.as_deref()) {
-            Ok(deputy) => deputy,
-            Err(error) => {
-                let name = command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
-                complain(&format!("Error: Unable to run '{name}': {error}\n"));
-                return Ok(match error.kind() {
-                    io::ErrorKind::NotFound => EXEC_NOT_FOUND,
-                    _ => EXEC_NOT_EXECUTABLE,
-                });
-            }
-        };
-        Ok(process::shell_status(deputy.wait(signals).await?))
+/// Runs the command of `--exec`; its status becomes ours.
+async fn run_command(plan: &Plan, environment: &Environment, signals: &mut Signals) -> anyhow::Result<u8> {
+    let folder = process::program_folder();
+    let command = &plan.flags.command;
+    let deputy = match Deputy::start(command, environment, folder.as_deref()) {
+        Ok(deputy) => deputy,
+        Err(error) => {
+            let name = command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+            complain(&format!("Error: Unable to run '{name}': {error}\n"));
+            return Ok(match error.kind() {
+                io::ErrorKind::NotFound => EXEC_NOT_FOUND,
+                _ => EXEC_NOT_EXECUTABLE,
+            });
+        }
+    };
+    Ok(process::shell_status(deputy.wait(signals).await?))
+}
+
+/// Comes with the end of the standard input, if that is waited for; otherwise never.
+async fn end_of_input(is_wanted: bool) {
+    if !is_wanted {
+        return std::future::pending().await;
     }
+    // It takes a thread; a standard input that cannot be read is at its end.
+    let read_all = || while io::stdin().read(&mut [0; 4096]).is_ok_and(|read| read > 0) {};
+    let _ = tokio::task::spawn_blocking(read_all).await;
 }
 
 /// Tells the port where it is asked for.
@@ -307,11 +309,7 @@ fn tell_port(
     let port = addresses.first().map_or(0, |(_, address)| address.port());
     let line = format!("{port}\n");
     if let Some(path) = &flags.port_file {
-        // Whoever waits for the file must not read half of it.
-        let mut beside = path.clone().into_os_string();
-        beside.push(".new");
-        fs::write(&beside, &line)?;
-        fs::rename(&beside, path)?;
+        make_file(path, line.as_bytes())?;
     }
     if let Some(descriptor) = flags.ready_fd {
         // SAFETY: the user gave the descriptor for this use; if it is not open, writing fails.
@@ -424,27 +422,5 @@ impl<'a> PidFile<'a> {
 impl Drop for PidFile<'_> {
     fn drop(&mut self) {
         let _ = self.path.map(fs::remove_file);
-    }
-}
-
-/// The certificate of the authority that `--tls-ephemeral` made; the file is gone when the broker is.
-#[derive(Debug)]
-struct CaFile {
-    path: PathBuf,
-}
-
-impl CaFile {
-    fn write(pem: &str) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("culex-ca-{}.pem", uuid::Uuid::new_v4()));
-        // Nobody's file or link of that name may be in the way.
-        let mut file = File::options().write(true).create_new(true).open(&path)?;
-        file.write_all(pem.as_bytes())?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for CaFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,18 +1,18 @@
 //! A broker that is watched: `--record`, `--junit`, `--assert` and `--control`.
 
 use super::plan::Plan;
-use super::{CaFile, environment, tell_port};
+use super::{end_of_input, environment, run_command, tell_port};
 use crate::check::control::Control;
 use crate::commands::complain;
 use crate::commands::records::Records;
-use crate::compat::broker_status::{ASSERTION_FAILED, EXEC_NOT_EXECUTABLE, EXEC_NOT_FOUND};
-use crate::flags::Assertion;
-use crate::net::process::{self, Deputy, Request, Signals};
+use crate::compat::broker_status::ASSERTION_FAILED;
+use crate::flags::{Assertion, LogFormat};
+use crate::net::process::{Request, Signals};
+use crate::net::tls::CaFile;
 use crate::test_broker::TestBroker;
 use anyhow::{Context as _, bail};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,8 +23,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 
 /// Serves until it is told to stop or the command has ended, and looks whether all was as it must be.
 pub(super) async fn serve(plan: Plan) -> anyhow::Result<u8> {
-    if plan.settings.store.is_some() {
-        bail!("--record, --junit, --assert and --control go with a broker in memory, not with persistence");
+    refuse_what_is_not_there(&plan)?;
+    for warning in &plan.settings.warnings {
+        complain(&format!("Warning: {warning}\n"));
     }
     let mut signals = Signals::install()?;
     let users = plan.users.clone();
@@ -35,8 +36,11 @@ pub(super) async fn serve(plan: Plan) -> anyhow::Result<u8> {
         .filter_map(|user| user.split_once(':'))
         .map(|(name, password)| (name.to_owned(), password.to_owned()))
         .collect();
+    let mut config = plan.settings.broker.clone();
+    // Passwords are judged at once here; an exchange of several steps is refused as a method that is not there.
+    config.authentication_methods.clear();
     let builder = TestBroker::builder()
-        .with_listeners(plan.settings.broker.clone(), plan.settings.listeners.clone())
+        .with_listeners(config, plan.settings.listeners.clone())
         .judge(std::sync::Arc::new(move |request| users.judge_at_once(request, &known)));
     let broker = builder.start().await?;
     let journal = plan.flags.record.as_ref();
@@ -46,8 +50,7 @@ pub(super) async fn serve(plan: Plan) -> anyhow::Result<u8> {
     let ca_file = plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
     let addresses: Vec<(usize, SocketAddr)> =
         broker.addresses().iter().map(|address| (address.plan, address.socket)).collect();
-    let mut environment =
-        environment::environment(&plan, &addresses, ca_file.as_ref().map(|file| file.path.as_path()));
+    let mut environment = environment::environment(&plan, &addresses, ca_file.as_ref().map(CaFile::path));
     let control = plan.flags.control.as_deref().map(|address| bind(address, &broker)).transpose()?;
     if let Some(control) = &control {
         environment.push(("CULEX_CONTROL", control.address.clone()));
@@ -73,39 +76,33 @@ pub(super) async fn serve(plan: Plan) -> anyhow::Result<u8> {
     Ok(if status == 0 && !complaints.is_empty() { ASSERTION_FAILED } else { status })
 }
 
-async fn run_command(
-    plan: &Plan,
-    environment: &[(&str, String)],
-    signals: &mut Signals,
-) -> anyhow::Result<u8> {
-    let command = &plan.flags.command;
-    match Deputy::start(command, environment, process::program_folder().as_deref()) {
-        Ok(deputy) => Ok(process::shell_status(deputy.wait(signals).await?)),
-        Err(error) => {
-            let name = command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
-            complain(&format!("Error: Unable to run '{name}': {error}\n"));
-            Ok(if error.kind() == io::ErrorKind::NotFound { EXEC_NOT_FOUND } else { EXEC_NOT_EXECUTABLE })
-        }
-    }
-}
-
+/// Waits for the signal to stop, or for the end of the standard input.
 async fn wait(plan: &Plan, signals: &mut Signals) {
-    let is_until_eof = plan.flags.until_eof;
-    let read_all = || while io::stdin().read(&mut [0; 4096]).is_ok_and(|read| read > 0) {};
-    let mut input = std::pin::pin!(async {
-        if is_until_eof {
-            // A standard input that cannot be read is at its end.
-            let _ = tokio::task::spawn_blocking(read_all).await;
-        }
-    });
+    let mut input = std::pin::pin!(end_of_input(plan.flags.until_eof));
     loop {
         tokio::select! {
             request = signals.next() => match request {
                 Request::Interrupt | Request::Terminate => return,
                 _ => {}
             },
-            () = &mut input, if is_until_eof => return,
+            () = &mut input => return,
         }
+    }
+}
+
+/// What a broker that is watched cannot do is an error, not left out.
+fn refuse_what_is_not_there(plan: &Plan) -> anyhow::Result<()> {
+    let settings = &plan.settings;
+    let refused = [
+        (settings.store.is_some(), "persistence"),
+        (settings.pid_file.is_some(), "pid_file"),
+        (settings.user.is_some(), "user"),
+        (settings.memory_limit != 0, "memory_limit"),
+        (plan.flags.log_format == LogFormat::Json, "--log-format json"),
+    ];
+    match refused.iter().find(|(is_asked_for, _)| *is_asked_for) {
+        Some((_, what)) => bail!("--record, --junit, --assert and --control do not go with {what}"),
+        None => Ok(()),
     }
 }
 

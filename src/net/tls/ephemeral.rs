@@ -5,6 +5,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// Why no certificate could be made.
 #[derive(Debug, thiserror::Error)]
@@ -80,5 +83,39 @@ impl Ephemeral {
         let chain = vec![params.signed_by(&key, &authority)?.der().to_vec()];
         let server = ServerIdentity::Memory { chain, key: key.serialize_der() };
         Ok(Self { ca_pem: authority.pem(), server })
+    }
+}
+
+/// The authority's certificate in a temporary file, for clients that read it from one; the file is gone when this is.
+#[derive(Debug)]
+pub struct CaFile {
+    path: PathBuf,
+}
+
+impl CaFile {
+    /// Writes `pem` into a new file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn write(pem: &str) -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("culex-ca-{}.pem", uuid::Uuid::new_v4()));
+        // Nobody's file or link of that name may be in the way.
+        let mut file = File::options().write(true).create_new(true).open(&path)?;
+        file.write_all(pem.as_bytes())?;
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        // It may have been cleared away.
+        let _ = fs::remove_file(&self.path);
     }
 }

@@ -11,7 +11,7 @@ mod psk_server;
 mod server;
 mod verify;
 
-pub use ephemeral::{Ephemeral, EphemeralError, EphemeralFault};
+pub use ephemeral::{CaFile, Ephemeral, EphemeralError, EphemeralFault};
 pub use server::{Identity, ServerIdentity, TlsServer, TlsServerSettings};
 
 use super::Transport;
