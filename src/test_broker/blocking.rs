@@ -149,7 +149,7 @@ impl TestBroker {
         block_on(self.0.restart(keep))
     }
 
-    /// Ends the broker in order.
+    /// Lets everything come to its end, as [`super::TestBroker::shutdown`], and ends the broker.
     pub fn shutdown(self) {
         block_on(self.0.shutdown());
     }

@@ -3,10 +3,11 @@
 use super::clock::{Clock, Timepiece};
 use super::gate::{Access, Acl, Gate, Judge, TestAuthorizer};
 use super::hub::Hub;
+use super::shared::{Restart, Shared};
 use super::sockets;
 use super::state::State;
 use super::upstream::{Upstream, UpstreamError};
-use super::{Address, Restart, Shared, TestBroker};
+use super::{Address, TestBroker};
 use crate::broker::{self, Authorizer, EventMask, ListenerConfig};
 use crate::fault::Rule;
 use crate::journal::Topics;

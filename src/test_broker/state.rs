@@ -2,14 +2,16 @@
 //!
 //! One lock holds it. Whatever comes in is carried to its end at once, by [`State::pump`]; who waits is woken then.
 
+mod acting;
+mod life;
+
 use super::actor::{Actor, ActorId, Told, take_bytes};
 use super::clock::Timepiece;
 use super::gate::Gate;
 use crate::broker::{self, Broker, ConnectionId, ConnectionInfo, Event, Progress};
-use crate::fault::{Context, Ending, Line, Rule, RuleId, Rules};
+use crate::fault::{Context, Ending, Line, Rules};
 use crate::journal::{Fact, Happening, Journal, Published};
 use crate::packet::{Publish, Sender, Text, Transmit};
-use crate::session;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -523,134 +525,6 @@ impl State {
             && self.lines.values().all(|slot| {
                 slot.line.is_quiet() && slot.socket.as_ref().is_none_or(|socket| unread_bytes(socket) == 0)
             })
-    }
-
-    pub(super) fn add_rule(&mut self, rule: Rule) -> RuleId {
-        self.rules.add(self.timepiece.now(), rule)
-    }
-
-    /// Lets go what a rule holds; how many packets that were.
-    pub(super) fn release(&mut self, rule: RuleId) -> usize {
-        let numbers: Vec<u64> = self.lines.keys().copied().collect();
-        let release =
-            |number: u64| self.with_line(number, |line, context| line.release(context, rule)).unwrap_or(0);
-        let released = numbers.into_iter().map(release).sum();
-        self.pump();
-        released
-    }
-
-    pub(super) fn remove_rule(&mut self, rule: RuleId) {
-        self.rules.remove(rule);
-        self.release(rule);
-    }
-
-    /// Ends the connections of a client, as a broken network would.
-    pub(super) fn cut_client(&mut self, client: &str, ending: Ending) -> usize {
-        let is_named = |slot: &&Slot| !slot.line.is_inside() && slot.line.client_identifier() == client;
-        let numbers: Vec<u64> = self.lines.values().filter(is_named).map(|slot| slot.line.number()).collect();
-        for number in &numbers {
-            self.with_line(*number, |line, context| line.end(context, ending));
-        }
-        self.pump();
-        numbers.len()
-    }
-
-    /// Whether a client has a connection that CONNACK has let in.
-    pub(super) fn connection_of(&self, client: &str) -> Option<ConnectionId> {
-        let broker = self.broker.as_ref()?;
-        broker.sessions().find(|view| view.client_identifier == client)?.connection
-    }
-
-    /// The broker stands still: nothing is read, answered or timed.
-    pub(super) fn freeze(&mut self, is_frozen: bool) {
-        self.is_frozen = is_frozen;
-        if !is_frozen {
-            self.touched.extend(self.lines.keys().copied());
-            self.pump();
-        }
-    }
-
-    /// Ends all connections and the broker; what it remembers is in the answer, in its own words.
-    pub(super) fn stop(&mut self) -> Vec<broker::Change> {
-        let mut remembered = Vec::new();
-        if let Some(broker) = self.broker.take() {
-            broker.snapshot(|change| remembered.push(change));
-        }
-        self.by_serial.clear();
-        let numbers: Vec<u64> = self.lines.keys().copied().collect();
-        for number in numbers {
-            if let Some(slot) = self.lines.get_mut(&number) {
-                slot.server = Server::Gone;
-            }
-            self.with_line(number, |line, context| line.end(context, Ending::Finish));
-        }
-        self.is_frozen = false;
-        self.write(Happening::Stopped);
-        self.pump();
-        remembered
-    }
-
-    /// A broker again, which remembers this.
-    pub(super) fn start(&mut self, config: broker::Config, remembered: Vec<broker::Change>) {
-        let now = self.now();
-        let mut broker = Broker::new(config, now);
-        for change in remembered {
-            broker.restore(now, change);
-        }
-        self.broker = Some(broker);
-        self.write(Happening::Started);
-        self.pump();
-    }
-
-    /// A new client of ours, without a connection.
-    pub(super) fn make_actor(&mut self, config: session::Config) -> ActorId {
-        self.actors_made += 1;
-        let id = ActorId(self.actors_made);
-        self.actors.insert(id, Actor::new(config));
-        id
-    }
-
-    pub(super) fn actor(&mut self, id: ActorId) -> Option<&mut Actor> {
-        self.actors.get_mut(&id)
-    }
-
-    /// Opens a connection for an actor; `None` while the broker is stopped.
-    pub(super) fn connect_actor(&mut self, id: ActorId, listener: usize, is_inside: bool) -> Option<u64> {
-        let arrival = Arrival {
-            listener,
-            kind: "memory",
-            address: String::new(),
-            port: 0,
-            socket: None,
-            actor: Some(id),
-            is_inside,
-        };
-        let number = self.accept(&arrival)?;
-        self.attach(number, &arrival, None);
-        let now = self.now();
-        self.actors.get_mut(&id)?.open(now, number);
-        self.touched.insert(number);
-        self.pump();
-        Some(number)
-    }
-
-    /// An actor has something to say.
-    pub(super) fn stir(&mut self, id: ActorId) {
-        let line = self.actors.get(&id).and_then(|actor| actor.line);
-        self.touched.extend(line);
-        self.pump();
-    }
-
-    /// An actor is gone without a word, as a process that was killed.
-    pub(super) fn kill_actor(&mut self, id: ActorId) {
-        let now = self.now();
-        if let Some(actor) = self.actors.get_mut(&id)
-            && let Some(number) = actor.line
-        {
-            actor.handle_closed(now);
-            self.closed(number, Sender::Client);
-            self.pump();
-        }
     }
 }
 
