@@ -314,3 +314,58 @@ fn a_watched_broker_refuses_what_it_has_not() {
     }
     fs::remove_dir_all(folder).unwrap();
 }
+
+/// A broker starts a proxy, and the proxy a client: `culex broker --exec -- culex proxy -- culex pub`.
+fn through_a_proxy(flags: &[&str], client: &[&str]) -> Output {
+    let culex = env!("CARGO_BIN_EXE_culex");
+    Command::new(env!("CARGO_BIN_EXE_culex-broker"))
+        .args(["--port", "0", "--quiet", "--exec", "--", culex, "proxy"])
+        .args(flags)
+        .args(["--", culex])
+        .args(client)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_proxy_shows_what_goes_through_and_tampers_with_it() {
+    let folder = std::env::temp_dir().join(format!("culex-proxy-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (journal, faults) = (folder.join("journal.ndjson"), folder.join("faults.yaml"));
+    let publish = ["pub", "-V", "5", "-i", "lamp", "-q", "1", "-t", "lamp/on", "-m", "yes"];
+    let ran = through_a_proxy(&["--log", "--journal", journal.to_str().unwrap()], &publish);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let shown = text(&ran.stdout) + &text(&ran.stderr);
+    assert!(shown.contains("lamp/on") && shown.contains("PUBACK"), "{shown}");
+    let records = fs::read_to_string(&journal).unwrap();
+    let packets =
+        records.lines().filter(|line| serde_json::from_str::<Value>(line).unwrap()["event"] == "packet");
+    assert!(packets.count() >= 5, "{records}");
+
+    fs::write(&faults, "- on: { to: lamp, packet: puback }\n  do: { reason: 0x97 }\n").unwrap();
+    for fault in
+        [["--faults", faults.to_str().unwrap()], ["-f", "{on: {packet: puback}, do: {reason: 0x97}}"]]
+    {
+        let ran = through_a_proxy(&fault, &publish);
+        assert!(text(&ran.stderr).contains("Quota exceeded"), "{}", text(&ran.stderr));
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_a_proxy_cannot_do_is_told_with_its_status() {
+    for (flags, status, word) in [
+        (["-u", "mqtt://127.0.0.1:1", "--listen", "here"], 2, "'here' is no port"),
+        (["-u", "mqtt://127.0.0.1:1", "--listen", ":70000"], 2, "'70000' is no port"),
+        (["-u", "mqtt://127.0.0.1:1", "--fault", "{on: {packet: puback}, do: vanish}"], 2, "vanish"),
+        (["-u", "mqtt://127.0.0.1:1", "--faults", "/no/such/file"], 2, "/no/such/file"),
+        (["-u", "http://127.0.0.1:1", "--listen", "0"], 2, "http"),
+        (["-u", "mqtt://127.0.0.1:1", "--journal", "/no/such/file"], 3, "/no/such/file"),
+    ] {
+        let ran = through_a_proxy(&flags, &["--version"]);
+        assert_eq!(ran.status.code(), Some(status), "{flags:?}: {}", text(&ran.stderr));
+        assert!(text(&ran.stderr).contains(word), "{flags:?}: {}", text(&ran.stderr));
+    }
+    let ran = through_a_proxy(&["--listen", ":0"], &["pub", "-t", "a", "-m", "b"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+}

@@ -792,8 +792,8 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --version 'Print the version'
         }
         &'culex;proxy'= {
-            cand -l 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it'
-            cand --listen 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it'
+            cand -l 'Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it'
+            cand --listen 'Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it'
             cand -u 'The broker behind: mqtt://, mqtts://, ws:// or wss://'
             cand --upstream 'The broker behind: mqtt://, mqtts://, ws:// or wss://'
             cand --cafile 'The authority that its certificate comes from, PEM'

@@ -718,7 +718,7 @@ complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subco
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l quiet -d 'Print no error at run time'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l help -d 'Print this help'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from health" -l version -d 'Print the version'
-complete -c culex -n "__fish_culex_using_subcommand proxy" -s l -l listen -d 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it' -r
+complete -c culex -n "__fish_culex_using_subcommand proxy" -s l -l listen -d 'Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -s u -l upstream -d 'The broker behind: mqtt://, mqtts://, ws:// or wss://' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l journal -d 'Write everything that happens to this file, one JSON object a line' -r -F

@@ -808,7 +808,7 @@ module completions {
 
   # Stand in front of a broker: see what goes through, and tamper with it by rules
   export extern "culex proxy" [
-    --listen(-l): string      # Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it
+    --listen(-l): string      # Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it
     --upstream(-u): string    # The broker behind: mqtt://, mqtts://, ws:// or wss://
     --cafile: path            # The authority that its certificate comes from, PEM
     --log                     # Print each packet of both directions, decoded

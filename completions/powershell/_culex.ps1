@@ -809,8 +809,8 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             break
         }
         'culex;proxy' {
-            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it')
-            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it')
             [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'The broker behind: mqtt://, mqtts://, ws:// or wss://')
             [CompletionResult]::new('--upstream', '--upstream', [CompletionResultType]::ParameterName, 'The broker behind: mqtt://, mqtts://, ws:// or wss://')
             [CompletionResult]::new('--cafile', '--cafile', [CompletionResultType]::ParameterName, 'The authority that its certificate comes from, PEM')

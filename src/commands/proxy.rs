@@ -4,11 +4,12 @@ use super::records::Records;
 use super::{block_on, complain, make_file, say};
 use crate::check::load::parse;
 use crate::compat::check_status;
+use crate::fault::Rule;
 use crate::fault::spec::RuleSpec;
 use crate::flags;
 use crate::net::process::{self, Deputy, Request, Signals};
 use crate::net::server::{ListenAddress, ListenPlan};
-use crate::test_broker::TestBroker;
+use crate::test_broker::{StartError, TestBroker};
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use std::ffi::OsString;
@@ -22,24 +23,27 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(flags) => flags,
         Err(error) => return super::check::report_usage(&error).into(),
     };
-    let rules = match rules(&flags) {
-        Ok(rules) => rules,
-        Err(error) => {
-            complain(&format!("Error: {error:#}\n"));
-            return check_status::USAGE.into();
-        }
+    let asked = rules(&flags).and_then(|rules| Ok((rules, listen_plan(&flags.listen)?)));
+    let (rules, plan) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return end(&error, check_status::USAGE),
     };
-    match block_on(serve(&flags, rules)).map_err(anyhow::Error::from).flatten() {
+    match block_on(serve(&flags, rules, plan)).map_err(anyhow::Error::from).flatten() {
         Ok(status) => status.into(),
         Err(error) => {
-            complain(&format!("Error: {error:#}\n"));
-            check_status::ENVIRONMENT.into()
+            let is_usage = matches!(error.downcast_ref(), Some(StartError::Upstream(_)));
+            end(&error, if is_usage { check_status::USAGE } else { check_status::ENVIRONMENT })
         }
     }
 }
 
+fn end(error: &anyhow::Error, status: u8) -> ExitCode {
+    complain(&format!("Error: {error:#}\n"));
+    status.into()
+}
+
 /// The rules of `--fault` and of the file of `--faults`.
-fn rules(flags: &flags::Proxy) -> anyhow::Result<Vec<crate::fault::Rule>> {
+fn rules(flags: &flags::Proxy) -> anyhow::Result<Vec<Rule>> {
     let mut specs: Vec<RuleSpec> = Vec::new();
     for text in &flags.fault {
         specs.push(parse(text).map_err(|error| anyhow!("--fault {text}: {error}"))?);
@@ -52,22 +56,22 @@ fn rules(flags: &flags::Proxy) -> anyhow::Result<Vec<crate::fault::Rule>> {
     specs.iter().map(|spec| spec.rule().map_err(|text| anyhow!(text))).collect()
 }
 
-/// Where to listen.
+/// Where to listen: on the loopback address unless a host is named; `*` is every address.
 fn listen_plan(text: &str) -> anyhow::Result<ListenPlan> {
-    if let Ok(port) = text.parse::<u16>() {
-        let host = Some("127.0.0.1".to_owned());
-        return Ok(ListenPlan::plain(ListenAddress::Tcp { host, port }));
-    }
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| anyhow!("--listen {text}: give host:port"))?;
-    let port = port.parse().map_err(|_| anyhow!("--listen {text}: the port is no number up to 65535"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let host = (!host.is_empty() && host != "*").then(|| host.to_owned());
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port = port.parse().map_err(|_| {
+        anyhow!("--listen {text}: '{port}' is no port (0 to 65535); give host:port, or a port")
+    })?;
+    let host = match host.trim_start_matches('[').trim_end_matches(']') {
+        "" => Some("127.0.0.1".to_owned()),
+        "*" => None,
+        host => Some(host.to_owned()),
+    };
     Ok(ListenPlan::plain(ListenAddress::Tcp { host, port }))
 }
 
-async fn serve(flags: &flags::Proxy, rules: Vec<crate::fault::Rule>) -> anyhow::Result<u8> {
+async fn serve(flags: &flags::Proxy, rules: Vec<Rule>, plan: ListenPlan) -> anyhow::Result<u8> {
     let mut signals = Signals::install()?;
-    let plan = listen_plan(&flags.listen)?;
     let is_free_port = matches!(plan.address, ListenAddress::Tcp { port: 0, .. });
     let config = crate::broker::Config::default();
     let mut builder = TestBroker::builder()

@@ -369,7 +369,7 @@ pub struct NoneFlags {
 #[derive(Clone, Debug, Parser)]
 #[command(name = "culex-proxy", version, args_override_self = true)]
 pub struct Proxy {
-    /// Where to listen: host:port, or a port of the loopback address; 0 takes a free one and prints it
+    /// Where to listen: host:port (`*` is every address), or a port of the loopback address; 0 takes a free one and prints it
     #[arg(short, long, value_name = "address", default_value = "0")]
     pub listen: String,
 
