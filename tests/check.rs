@@ -282,14 +282,21 @@ fn what_a_broker_must_be_at_the_end_decides_about_its_status() {
     let folder = std::env::temp_dir().join(format!("culex-watched-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let (record, junit) = (folder.join("r.ndjson"), folder.join("j.xml"));
-    let files = ["--record", record.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
-    assert_eq!(converse(&[&asserted[..2], &files[..]].concat(), &[retain]).1, Some(1));
+    let pcap = folder.join("p.pcap");
+    let files = [
+        ["--record", record.to_str().unwrap()],
+        ["--junit", junit.to_str().unwrap()],
+        ["--pcap", pcap.to_str().unwrap()],
+    ];
+    assert_eq!(converse(&[&asserted[..2], &files.concat()[..]].concat(), &[retain]).1, Some(1));
     let records = fs::read_to_string(record).unwrap();
     assert!(
         records.lines().all(|line| serde_json::from_str::<Value>(line).is_ok())
             && records.contains("\"left\"")
     );
     assert!(fs::read_to_string(junit).unwrap().contains("failures=\"1\""));
+    // Of the control socket's own publisher, nothing goes over a connection of a client.
+    assert_eq!(fs::read(pcap).unwrap().len(), 24);
     fs::remove_dir_all(folder).unwrap();
 }
 
@@ -332,8 +339,12 @@ fn a_proxy_shows_what_goes_through_and_tampers_with_it() {
     let folder = std::env::temp_dir().join(format!("culex-proxy-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let (journal, faults) = (folder.join("journal.ndjson"), folder.join("faults.yaml"));
+    let pcap = folder.join("packets.pcap");
     let publish = ["pub", "-V", "5", "-i", "lamp", "-q", "1", "-t", "lamp/on", "-m", "yes"];
-    let ran = through_a_proxy(&["--log", "--journal", journal.to_str().unwrap()], &publish);
+    let ran = through_a_proxy(
+        &["--log", "--journal", journal.to_str().unwrap(), "--pcap", pcap.to_str().unwrap()],
+        &publish,
+    );
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     let shown = text(&ran.stdout) + &text(&ran.stderr);
     assert!(shown.contains("lamp/on") && shown.contains("PUBACK"), "{shown}");
@@ -341,6 +352,9 @@ fn a_proxy_shows_what_goes_through_and_tampers_with_it() {
     let packets =
         records.lines().filter(|line| serde_json::from_str::<Value>(line).unwrap()["event"] == "packet");
     assert!(packets.count() >= 5, "{records}");
+    let bytes = fs::read(&pcap).unwrap();
+    assert!(bytes.starts_with(&0xa1b2_3c4d_u32.to_le_bytes()));
+    assert!(bytes.windows(7).any(|window| window == b"lamp/on"));
 
     fs::write(&faults, "- on: { to: lamp, packet: puback }\n  do: { reason: 0x97 }\n").unwrap();
     for fault in

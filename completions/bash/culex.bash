@@ -506,7 +506,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__broker)
-            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --max-connections --max-inflight-messages --max-queued-messages --max-packet-size --max-keepalive --max-qos --reason-strings --response-information --log-format --tls-keylog --print-env --port-file --ready-fd --record --junit --assert --control --until-eof --exec --help"
+            opts="-c -p -d -v -q -h --config-file --port --daemon --verbose --quiet --test-config --ws-port --tls-ephemeral --tls-port --user --acl --max-connections --max-inflight-messages --max-queued-messages --max-packet-size --max-keepalive --max-qos --reason-strings --response-information --log-format --tls-keylog --print-env --port-file --ready-fd --record --pcap --junit --assert --control --until-eof --exec --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -593,6 +593,10 @@ _culex() {
                     return 0
                     ;;
                 --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pcap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1237,7 +1241,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__proxy)
-            opts="-l -u -f -h --listen --upstream --cafile --log --journal --fault --faults --seed --port-file --help"
+            opts="-l -u -f -h --listen --upstream --cafile --log --journal --pcap --fault --faults --seed --port-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1275,6 +1279,21 @@ _culex() {
                     return 0
                     ;;
                 --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --pcap)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"

@@ -39,6 +39,7 @@ set edit:completion:arg-completer[culex-broker] = {|@words|
             cand --port-file 'Write the port to this file once it accepts'
             cand --ready-fd 'Write the port to this descriptor once it accepts, and close it'
             cand --record 'Write everything that happens to this file, one JSON object a line'
+            cand --pcap 'Write the packets of all clients to this file, as a capture for Wireshark'
             cand --junit 'Write what came of the command and of --assert as JUnit XML'
             cand --assert 'What must be so at the end; else the status is 1. May be repeated'
             cand --control 'Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command'

@@ -28,7 +28,7 @@ set edit:completion:arg-completer[culex-check] = {|@words|
         &'culex-check;run'= {
             cand -r 'Write a report, to a file or to the standard output; may be repeated. human is the default'
             cand --report 'Write a report, to a file or to the standard output; may be repeated. human is the default'
-            cand --artifacts 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory'
+            cand --artifacts 'Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory'
             cand --var 'Give a variable a value, before those of the files; may be repeated'
             cand --broker 'Run on the broker at this URL instead of those that the files name'
             cand -f 'Run only scenarios with this in their name, file or tags; may be repeated'

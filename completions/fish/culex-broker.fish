@@ -21,6 +21,7 @@ github\t'To be appended to `$GITHUB_ENV`'"
 complete -c culex-broker -l port-file -d 'Write the port to this file once it accepts' -r -F
 complete -c culex-broker -l ready-fd -d 'Write the port to this descriptor once it accepts, and close it' -r
 complete -c culex-broker -l record -d 'Write everything that happens to this file, one JSON object a line' -r -F
+complete -c culex-broker -l pcap -d 'Write the packets of all clients to this file, as a capture for Wireshark' -r -F
 complete -c culex-broker -l junit -d 'Write what came of the command and of --assert as JUnit XML' -r -F
 complete -c culex-broker -l assert -d 'What must be so at the end; else the status is 1. May be repeated' -r -f -a "no-protocol-errors\t'No client has broken the protocol'
 retained-empty\t'Nothing is retained'

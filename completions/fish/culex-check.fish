@@ -30,7 +30,7 @@ complete -c culex-check -n "__fish_culex_check_needs_command" -f -a "expect" -d 
 complete -c culex-check -n "__fish_culex_check_needs_command" -f -a "none" -d 'See that no such message comes'
 complete -c culex-check -n "__fish_culex_check_needs_command" -f -a "health" -d 'See whether a broker takes a message and gives it back, for containers and monitoring'
 complete -c culex-check -n "__fish_culex_check_using_subcommand run" -s r -l report -d 'Write a report, to a file or to the standard output; may be repeated. human is the default' -r
-complete -c culex-check -n "__fish_culex_check_using_subcommand run" -l artifacts -d 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c culex-check -n "__fish_culex_check_using_subcommand run" -l artifacts -d 'Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c culex-check -n "__fish_culex_check_using_subcommand run" -l var -d 'Give a variable a value, before those of the files; may be repeated' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand run" -l broker -d 'Run on the broker at this URL instead of those that the files name' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand run" -s f -l filter -d 'Run only scenarios with this in their name, file or tags; may be repeated' -r

@@ -437,6 +437,7 @@ github\t'To be appended to `$GITHUB_ENV`'"
 complete -c culex -n "__fish_culex_using_subcommand broker" -l port-file -d 'Write the port to this file once it accepts' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -l ready-fd -d 'Write the port to this descriptor once it accepts, and close it' -r
 complete -c culex -n "__fish_culex_using_subcommand broker" -l record -d 'Write everything that happens to this file, one JSON object a line' -r -F
+complete -c culex -n "__fish_culex_using_subcommand broker" -l pcap -d 'Write the packets of all clients to this file, as a capture for Wireshark' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -l junit -d 'Write what came of the command and of --assert as JUnit XML' -r -F
 complete -c culex -n "__fish_culex_using_subcommand broker" -l assert -d 'What must be so at the end; else the status is 1. May be repeated' -r -f -a "no-protocol-errors\t'No client has broken the protocol'
 retained-empty\t'Nothing is retained'
@@ -586,7 +587,7 @@ complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_s
 complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "none" -d 'See that no such message comes'
 complete -c culex -n "__fish_culex_using_subcommand check; and not __fish_seen_subcommand_from run expect none health" -f -a "health" -d 'See whether a broker takes a message and gives it back, for containers and monitoring'
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s r -l report -d 'Write a report, to a file or to the standard output; may be repeated. human is the default' -r
-complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l artifacts -d 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l artifacts -d 'Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l var -d 'Give a variable a value, before those of the files; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -l broker -d 'Run on the broker at this URL instead of those that the files name' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from run" -s f -l filter -d 'Run only scenarios with this in their name, file or tags; may be repeated' -r
@@ -722,6 +723,7 @@ complete -c culex -n "__fish_culex_using_subcommand proxy" -s l -l listen -d 'Wh
 complete -c culex -n "__fish_culex_using_subcommand proxy" -s u -l upstream -d 'The broker behind: mqtt://, mqtts://, ws:// or wss://' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l cafile -d 'The authority that its certificate comes from, PEM' -r -F
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l journal -d 'Write everything that happens to this file, one JSON object a line' -r -F
+complete -c culex -n "__fish_culex_using_subcommand proxy" -l pcap -d 'Write the packets of both directions to this file, as a capture for Wireshark' -r -F
 complete -c culex -n "__fish_culex_using_subcommand proxy" -s f -l fault -d 'A rule, such as \'{on: {from: "lamp-*", packet: puback, nth: 1}, do: drop}\'; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l faults -d 'A file with a list of rules, YAML or JSON' -r -F
 complete -c culex -n "__fish_culex_using_subcommand proxy" -l seed -d 'Seed of probabilities, jitter and corrupted bytes' -r

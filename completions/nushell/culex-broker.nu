@@ -39,6 +39,7 @@ module completions {
     --port-file: path         # Write the port to this file once it accepts
     --ready-fd: string        # Write the port to this descriptor once it accepts, and close it
     --record: path            # Write everything that happens to this file, one JSON object a line
+    --pcap: path              # Write the packets of all clients to this file, as a capture for Wireshark
     --junit: path             # Write what came of the command and of --assert as JUnit XML
     --assert: string@"nu-complete culex-broker assert" # What must be so at the end; else the status is 1. May be repeated
     --control: string         # Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command

@@ -13,7 +13,7 @@ module completions {
   export extern "culex-check run" [
     --report(-r): string      # Write a report, to a file or to the standard output; may be repeated. human is the default
     --verbose(-v)             # Tell of each step of scenarios that passed, too
-    --artifacts: directory    # Keep the journal, the timeline and the seed of each scenario that did not pass in this directory
+    --artifacts: directory    # Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory
     --var: string             # Give a variable a value, before those of the files; may be repeated
     --broker: string          # Run on the broker at this URL instead of those that the files name
     --filter(-f): string      # Run only scenarios with this in their name, file or tags; may be repeated

@@ -466,6 +466,7 @@ module completions {
     --port-file: path         # Write the port to this file once it accepts
     --ready-fd: string        # Write the port to this descriptor once it accepts, and close it
     --record: path            # Write everything that happens to this file, one JSON object a line
+    --pcap: path              # Write the packets of all clients to this file, as a capture for Wireshark
     --junit: path             # Write what came of the command and of --assert as JUnit XML
     --assert: string@"nu-complete culex broker assert" # What must be so at the end; else the status is 1. May be repeated
     --control: string         # Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command
@@ -652,7 +653,7 @@ module completions {
   export extern "culex check run" [
     --report(-r): string      # Write a report, to a file or to the standard output; may be repeated. human is the default
     --verbose(-v)             # Tell of each step of scenarios that passed, too
-    --artifacts: directory    # Keep the journal, the timeline and the seed of each scenario that did not pass in this directory
+    --artifacts: directory    # Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory
     --var: string             # Give a variable a value, before those of the files; may be repeated
     --broker: string          # Run on the broker at this URL instead of those that the files name
     --filter(-f): string      # Run only scenarios with this in their name, file or tags; may be repeated
@@ -813,6 +814,7 @@ module completions {
     --cafile: path            # The authority that its certificate comes from, PEM
     --log                     # Print each packet of both directions, decoded
     --journal: path           # Write everything that happens to this file, one JSON object a line
+    --pcap: path              # Write the packets of both directions to this file, as a capture for Wireshark
     --fault(-f): string       # A rule, such as '{on: {from: "lamp-*", packet: puback, nth: 1}, do: drop}'; may be repeated
     --faults: path            # A file with a list of rules, YAML or JSON
     --seed: string            # Seed of probabilities, jitter and corrupted bytes

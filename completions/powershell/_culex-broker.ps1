@@ -42,6 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-broker' -ScriptBlock {
             [CompletionResult]::new('--port-file', '--port-file', [CompletionResultType]::ParameterName, 'Write the port to this file once it accepts')
             [CompletionResult]::new('--ready-fd', '--ready-fd', [CompletionResultType]::ParameterName, 'Write the port to this descriptor once it accepts, and close it')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write everything that happens to this file, one JSON object a line')
+            [CompletionResult]::new('--pcap', '--pcap', [CompletionResultType]::ParameterName, 'Write the packets of all clients to this file, as a capture for Wireshark')
             [CompletionResult]::new('--junit', '--junit', [CompletionResultType]::ParameterName, 'Write what came of the command and of --assert as JUnit XML')
             [CompletionResult]::new('--assert', '--assert', [CompletionResultType]::ParameterName, 'What must be so at the end; else the status is 1. May be repeated')
             [CompletionResult]::new('--control', '--control', [CompletionResultType]::ParameterName, 'Take steps of scenarios as lines of JSON on this address or unix socket, which CULEX_CONTROL names for the command')

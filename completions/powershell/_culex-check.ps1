@@ -32,7 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex-check' -ScriptBlock {
         'culex-check;run' {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Write a report, to a file or to the standard output; may be repeated. human is the default')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write a report, to a file or to the standard output; may be repeated. human is the default')
-            [CompletionResult]::new('--artifacts', '--artifacts', [CompletionResultType]::ParameterName, 'Keep the journal, the timeline and the seed of each scenario that did not pass in this directory')
+            [CompletionResult]::new('--artifacts', '--artifacts', [CompletionResultType]::ParameterName, 'Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory')
             [CompletionResult]::new('--var', '--var', [CompletionResultType]::ParameterName, 'Give a variable a value, before those of the files; may be repeated')
             [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'Run on the broker at this URL instead of those that the files name')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Run only scenarios with this in their name, file or tags; may be repeated')

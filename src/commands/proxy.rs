@@ -1,6 +1,6 @@
 //! `proxy`: stands in front of a broker, shows what goes through, and tampers with it by rules.
 
-use super::records::Records;
+use super::records::{Records, Sinks};
 use super::{block_on, complain, make_file, say};
 use crate::check::load::parse;
 use crate::compat::check_status;
@@ -13,8 +13,12 @@ use crate::test_broker::{StartError, TestBroker};
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long what is on its way may take at the end.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 
 /// Runs `proxy` with these arguments, of which the first is the name it was called by.
 #[must_use]
@@ -87,10 +91,8 @@ async fn serve(flags: &flags::Proxy, rules: Vec<Rule>, plan: ListenPlan) -> anyh
         builder = builder.fault(rule);
     }
     let broker = builder.start().await?;
-    let journal = flags.journal.as_ref();
-    let journal =
-        journal.map(|path| File::create(path).with_context(|| path.display().to_string())).transpose()?;
-    let records = Records::write(&broker, flags.log, journal);
+    let sinks = Sinks::create(flags.log, flags.journal.as_deref(), flags.pcap.as_deref())?;
+    let records = Records::write(&broker, sinks);
     tell_port(flags, &broker, is_free_port)?;
     let status = if flags.command.is_empty() {
         loop {
@@ -110,6 +112,8 @@ async fn serve(flags: &flags::Proxy, rules: Vec<Rule>, plan: ListenPlan) -> anyh
             .with_context(|| format!("Unable to run '{name}'"))?;
         process::shell_status(deputy.wait(&mut signals).await?)
     };
+    // What the command sent last may lie in its sockets still.
+    broker.settled_within(SETTLE_MAX).await;
     records.finish().await?;
     Ok(status)
 }

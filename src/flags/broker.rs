@@ -116,6 +116,11 @@ pub struct Broker {
     #[arg(long, value_name = "file", conflicts_with = "daemon")]
     pub record: Option<PathBuf>,
 
+    /// Write the packets of all clients to this file, as a capture for Wireshark
+    #[cfg(feature = "check")]
+    #[arg(long, value_name = "file", conflicts_with = "daemon")]
+    pub pcap: Option<PathBuf>,
+
     /// Write what came of the command and of --assert as JUnit XML
     #[cfg(feature = "check")]
     #[arg(long, value_name = "file", conflicts_with = "daemon")]
@@ -179,7 +184,11 @@ impl Broker {
     /// Whether anything asks for a broker that sees everything.
     #[must_use]
     pub const fn is_watched(&self) -> bool {
-        self.record.is_some() || self.junit.is_some() || !self.assert.is_empty() || self.control.is_some()
+        self.record.is_some()
+            || self.pcap.is_some()
+            || self.junit.is_some()
+            || !self.assert.is_empty()
+            || self.control.is_some()
     }
 }
 

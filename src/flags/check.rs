@@ -127,7 +127,7 @@ pub struct RunFlags {
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// Keep the journal, the timeline and the seed of each scenario that did not pass in this directory
+    /// Keep the journal, the packets, the timeline and the seed of each scenario that did not pass in this directory
     #[arg(long, value_name = "dir", value_hint = ValueHint::DirPath)]
     pub artifacts: Option<PathBuf>,
 
@@ -388,6 +388,10 @@ pub struct Proxy {
     /// Write everything that happens to this file, one JSON object a line
     #[arg(long, value_name = "file", value_hint = ValueHint::FilePath)]
     pub journal: Option<PathBuf>,
+
+    /// Write the packets of both directions to this file, as a capture for Wireshark
+    #[arg(long, value_name = "file", value_hint = ValueHint::FilePath)]
+    pub pcap: Option<PathBuf>,
 
     /// A rule, such as '{on: {from: "lamp-*", packet: puback, nth: 1}, do: drop}'; may be repeated
     #[arg(short, long, value_name = "rule")]

@@ -37,6 +37,7 @@
 mod actor;
 pub mod blocking;
 mod builder;
+mod capture;
 mod clients;
 mod clock;
 mod end;
@@ -62,6 +63,7 @@ mod upstream;
 
 pub use actor::{ActorId, Told};
 pub use builder::{Builder, StartError};
+pub use capture::{Capture, capture};
 pub use clients::ClientHandle;
 pub use clock::Clock;
 #[cfg(feature = "check")]

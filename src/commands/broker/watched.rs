@@ -1,10 +1,10 @@
-//! A broker that is watched: `--record`, `--junit`, `--assert` and `--control`.
+//! A broker that is watched: `--record`, `--pcap`, `--junit`, `--assert` and `--control`.
 
 use super::plan::Plan;
 use super::{end_of_input, environment, run_command, tell_port};
 use crate::check::control::Control;
 use crate::commands::complain;
-use crate::commands::records::Records;
+use crate::commands::records::{Records, Sinks};
 use crate::compat::broker_status::ASSERTION_FAILED;
 use crate::flags::{Assertion, LogFormat};
 use crate::net::process::{Request, Signals};
@@ -12,7 +12,7 @@ use crate::net::tls::CaFile;
 use crate::test_broker::TestBroker;
 use anyhow::{Context as _, bail};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,10 +43,8 @@ pub(super) async fn serve(plan: Plan) -> anyhow::Result<u8> {
         .with_listeners(config, plan.settings.listeners.clone())
         .judge(std::sync::Arc::new(move |request| users.judge_at_once(request, &known)));
     let broker = builder.start().await?;
-    let journal = plan.flags.record.as_ref();
-    let journal =
-        journal.map(|path| File::create(path).with_context(|| path.display().to_string())).transpose()?;
-    let records = Records::write(&broker, plan.flags.verbose, journal);
+    let sinks = Sinks::create(plan.flags.verbose, plan.flags.record.as_deref(), plan.flags.pcap.as_deref())?;
+    let records = Records::write(&broker, sinks);
     let ca_file = plan.ephemeral.as_ref().map(|ephemeral| CaFile::write(&ephemeral.ca_pem)).transpose()?;
     let addresses: Vec<(usize, SocketAddr)> =
         broker.addresses().iter().map(|address| (address.plan, address.socket)).collect();
@@ -101,7 +99,7 @@ fn refuse_what_is_not_there(plan: &Plan) -> anyhow::Result<()> {
         (plan.flags.log_format == LogFormat::Json, "--log-format json"),
     ];
     match refused.iter().find(|(is_asked_for, _)| *is_asked_for) {
-        Some((_, what)) => bail!("--record, --junit, --assert and --control do not go with {what}"),
+        Some((_, what)) => bail!("--record, --pcap, --junit, --assert and --control do not go with {what}"),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use crate::check::report::{github, html, human, junit, ndjson, tap};
 use crate::check::{Loaded, Outcome, Verdict};
 use crate::compat::check_status;
 use crate::flags::{CheckColor, Report, ReportForm, RunFlags};
-use crate::test_broker::timeline;
+use crate::test_broker::{capture, timeline};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
@@ -319,6 +319,8 @@ fn keep_artifacts(folder: &Path, outcomes: &[Outcome]) -> io::Result<()> {
         let folder = folder.join(format!("{name}-{}", outcome.round));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("journal.ndjson"), ndjson::journal(outcome))?;
+        let records = outcome.journal.iter().map(std::convert::AsRef::as_ref);
+        fs::write(folder.join("packets.pcap"), capture(records))?;
         fs::write(folder.join("timeline.txt"), timeline(&outcome.journal))?;
         fs::write(folder.join("seed.txt"), format!("{}\n", outcome.seed))?;
         fs::write(folder.join("steps.ndjson"), ndjson::lines(outcome))?;
