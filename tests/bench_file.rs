@@ -43,6 +43,7 @@ fn runs_come_one_after_the_other_and_their_results_in_one_file() {
     let output = folder.run(text, "");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let summary = String::from_utf8(output.stdout).unwrap();
+    assert!(summary.contains("Run load\n") && summary.contains("\nRun 2\n"), "{summary}");
     assert_eq!(summary.matches(" Result   ").count(), 2, "{summary}");
     let all = std::fs::read_to_string(folder.0.join("all.json")).unwrap();
     let all: Vec<serde_json::Value> =
@@ -73,7 +74,7 @@ fn dry_run_prints_the_plan_and_connects_to_nobody() {
     let out = String::from_utf8(output.stdout).unwrap();
     for expected in [
         "run warm\n",
-        "open loop 5000/s",
+        "open loop 5,000/s",
         "    qos = 2\n",
         "run 2\n",
         "3 connections",

@@ -5,6 +5,7 @@ subscribe\t'Send --messages SUBSCRIBE packets (one each)'
 resume\t'Come back to their sessions, in which --messages messages wait (100 each)'"
 complete -c culex-bench -s h -l host -d 'Host of the broker' -r
 complete -c culex-bench -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
+complete -c culex-bench -l url -d 'The broker in one word: mqtt://user:password@host:port, or with mqtts, ws or wss' -r
 complete -c culex-bench -l ws-path -d 'What the WebSocket is opened at' -r
 complete -c culex-bench -l unix -d 'Connect through this unix socket' -r -F
 complete -c culex-bench -s A -l bind -d 'Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas' -r
@@ -84,6 +85,7 @@ complete -c culex-bench -l segment -d 'Be part i of n of the load, as 0/3; also 
 complete -c culex-bench -l start-at -d 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z' -r
 complete -c culex-bench -l gate -d 'Begin the load when a message comes on this topic, or is retained there: one message starts all segments' -r
 complete -c culex-bench -l prometheus -d 'Serve what is counted for Prometheus while it runs, on this port or address' -r
+complete -c culex-bench -l calibration -d 'Say what share of this machine\'s ceiling was used: what calibrate wrote with --json or --out' -r -F
 complete -c culex-bench -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
@@ -110,6 +112,7 @@ complete -c culex-bench -l will-retain -d 'Let the broker retain the will'
 complete -c culex-bench -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
 complete -c culex-bench -l steady -d 'Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds'
 complete -c culex-bench -s r -l retain -d 'Let the broker retain the messages'
+complete -c culex-bench -l no-retained -d 'Pass over messages that were retained before'
 complete -c culex-bench -l unsubscribe -d 'Unsubscribe at the end'
 complete -c culex-bench -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex-bench -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'

@@ -468,6 +468,7 @@ subscribe\t'Send --messages SUBSCRIBE packets (one each)'
 resume\t'Come back to their sessions, in which --messages messages wait (100 each)'"
 complete -c culex -n "__fish_culex_using_subcommand bench" -s h -l host -d 'Host of the broker' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -s p -l port -d 'Port of the broker; 8883 with TLS, else 1883' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l url -d 'The broker in one word: mqtt://user:password@host:port, or with mqtts, ws or wss' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l ws-path -d 'What the WebSocket is opened at' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l unix -d 'Connect through this unix socket' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -s A -l bind -d 'Source addresses, taken in turn: 127.0.0.2 or 127.0.0.2-127.0.0.9, separated by commas' -r
@@ -547,6 +548,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l segment -d 'Be par
 complete -c culex -n "__fish_culex_using_subcommand bench" -l start-at -d 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l gate -d 'Begin the load when a message comes on this topic, or is retained there: one message starts all segments' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l prometheus -d 'Serve what is counted for Prometheus while it runs, on this port or address' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l calibration -d 'Say what share of this machine\'s ceiling was used: what calibrate wrote with --json or --out' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l allow -d 'Do not count these against the run: loss, duplicate, reorder' -r -f -a "loss\t''
 duplicate\t''
 reorder\t''"
@@ -573,6 +575,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l will-retain -d 'Le
 complete -c culex -n "__fish_culex_using_subcommand bench" -l closed -d 'Send each message when one before it is acknowledged, as fast as that goes (a closed loop, which hides stalls)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l steady -d 'Fail (status 5) when throughput or median latency did not hold still in the last ten measured seconds'
 complete -c culex -n "__fish_culex_using_subcommand bench" -s r -l retain -d 'Let the broker retain the messages'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l no-retained -d 'Pass over messages that were retained before'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l unsubscribe -d 'Unsubscribe at the end'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l pin -d 'Keep each thread to a processor of its own (Linux)'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'

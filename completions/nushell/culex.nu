@@ -538,6 +538,7 @@ module completions {
     --kind: string@"nu-complete culex bench kind" # For storm: what all clients do at once
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 with TLS, else 1883
+    --url: string             # The broker in one word: mqtt://user:password@host:port, or with mqtts, ws or wss
     --ws                      # Speak WebSocket
     --ws-path: string         # What the WebSocket is opened at
     --unix: path              # Connect through this unix socket
@@ -610,6 +611,7 @@ module completions {
     --sub-id: string          # Give each subscription this Subscription Identifier (MQTT 5)
     --share: string           # Subscribe as members of this shared subscription; a template
     --slow-consumer: string   # Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner
+    --no-retained             # Pass over messages that were retained before
     --unsubscribe             # Unsubscribe at the end
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
@@ -620,6 +622,7 @@ module completions {
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --gate: string            # Begin the load when a message comes on this topic, or is retained there: one message starts all segments
     --prometheus: string      # Serve what is counted for Prometheus while it runs, on this port or address
+    --calibration: path       # Say what share of this machine's ceiling was used: what calibrate wrote with --json or --out
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady
     --check-sys               # Compare with the broker's own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each
     --allow: string@"nu-complete culex bench allow" # Do not count these against the run: loss, duplicate, reorder

@@ -205,6 +205,10 @@ pub struct Message {
 pub struct Subscription {
     /// The filters of each client.
     pub filters: Vec<Template>,
+    /// Publishers are shared out among the subscribers: each has the filters as its publishers would have them.
+    pub is_paired: bool,
+    /// Messages with the RETAIN flag are passed over.
+    pub skips_retained: bool,
     /// Their options.
     pub options: SubscriptionOptions,
     /// The properties of each SUBSCRIBE.
@@ -413,10 +417,23 @@ impl Plan {
     /// The filters of a subscriber without the shared subscription's prefix.
     #[must_use]
     pub fn filters(&self, member: Member) -> Vec<String> {
-        let connect = self.connect(member);
-        let user = connect.user_name.as_deref().unwrap_or_default();
-        let context = self.context(member, &connect.client_identifier, user);
-        self.subscription.filters.iter().map(|filter| filter.render(&context)).collect()
+        let partners = if self.subscription.is_paired { self.partners(member) } else { Vec::new() };
+        let names = if partners.is_empty() { vec![member] } else { partners };
+        let filters = names.into_iter().flat_map(|named| {
+            let connect = self.connect(named);
+            let user = connect.user_name.as_deref().unwrap_or_default();
+            let context = self.context(named, &connect.client_identifier, user);
+            self.subscription.filters.iter().map(|filter| filter.render(&context)).collect::<Vec<_>>()
+        });
+        filters.collect()
+    }
+
+    /// The publishers whose messages are for this subscriber alone.
+    fn partners(&self, member: Member) -> Vec<Member> {
+        let role = if self.mode == Mode::Request { Role::Requester } else { Role::Publisher };
+        let every = self.subscribers.max(1) as usize;
+        let indices = (member.index..self.publishers).step_by(every);
+        indices.map(|index| Member { client: index, index, role }).collect()
     }
 
     /// The name of the shared subscription that a subscriber is a member of.
@@ -514,6 +531,15 @@ impl Plan {
         let length = self.load.duration.as_secs_f64();
         let due = schedule.profile.count_until(from + length) - schedule.profile.count_until(from);
         (length > 0.0).then(|| due / length)
+    }
+
+    /// What part of the whole rate is this segment's.
+    #[must_use]
+    pub fn rate_share(&self) -> f64 {
+        let own = self.members().filter(|member| member.role.publishes()).count();
+        #[allow(clippy::cast_precision_loss)] // publishers are fewer than 2^32
+        let own = own as f64;
+        own / f64::from(self.publishers.max(1))
     }
 
     /// As [`Plan::rate_asked_from`], from the end of the warm-up as far as that is known.

@@ -110,7 +110,7 @@ fn traffic(plan: &Plan) -> Option<String> {
         let pings = f64::from(plan.clients()) / f64::from(seconds.max(1));
         return (seconds > 0).then(|| format!("keep alive: {pings:.1} PINGREQ a second"));
     }
-    let rate = plan.rate_asked()?;
+    let rate = plan.rate_asked()? * plan.rate_share();
     let payload = plan.message.payload.bytes_typical(&Context::default());
     #[allow(clippy::cast_precision_loss)] // an estimate
     let per_minute = rate * (payload as f64 + PACKET_BYTES) * 60.0;

@@ -30,7 +30,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The broker's name has no address.
-    #[error("looking up {name}: {source}")]
+    #[error("looking up {name}")]
     Lookup {
         /// The name.
         name: String,

@@ -316,7 +316,8 @@ fn generator(out: &mut String, result: &RunResult, style: Style) {
         parts.push(format!("steal {:.1} %", generator.steal_pct));
     }
     line(out, "Generator", &parts);
-    if let Some(calibrated) = result.host.calibrated_msgs_per_s.filter(|rate| *rate > 0.0) {
+    let calibrated = result.host.calibrated_msgs_per_s.filter(|_| result.run.mode != "calibrate");
+    if let Some(calibrated) = calibrated.filter(|rate| *rate > 0.0) {
         let used = result.rates.sent.max(result.rates.received) / calibrated * 100.0;
         let (used, ceiling) = (text::decimal(used, 1), text::rate(calibrated));
         line(out, "", &[format!("used {used} % of this machine's calibrated {ceiling}")]);

@@ -26,7 +26,13 @@ pub fn run(argv: &[OsString]) -> Option<ExitCode> {
         "compare" => |argv| compare_files(&BenchCompare::try_parse_from(argv)?),
         _ => return None,
     };
-    Some(run(&argv[1..]).unwrap_or_else(Ending::tell).into())
+    Some(run(&below(argv)).unwrap_or_else(Ending::tell).into())
+}
+
+/// The words of a subcommand, which is called by both names in its texts.
+pub(super) fn below(argv: &[OsString]) -> Vec<OsString> {
+    let name = argv.get(1).map_or_else(String::new, |word| format!("culex-bench {}", word.to_string_lossy()));
+    std::iter::once(name.into()).chain(argv.iter().skip(2).cloned()).collect()
 }
 
 /// Why a subcommand ends without having done anything.
@@ -218,6 +224,27 @@ fn check_baseline(results: &mut [RunResult], gates: &Gates) -> anyhow::Result<()
         last.conclude(&conditions);
     }
     Ok(())
+}
+
+/// Reads the baseline, to find out whether it can be.
+///
+/// # Errors
+///
+/// Why it cannot.
+pub fn check_baseline_files(gates: &Gates) -> anyhow::Result<()> {
+    read_all(gates.baseline.iter().map(std::path::PathBuf::as_path)).map(|_| ())
+}
+
+/// The ceiling that `bench calibrate` found, in messages a second.
+///
+/// # Errors
+///
+/// When the file cannot be read, or says nothing of a ceiling.
+pub fn ceiling(path: &Path) -> anyhow::Result<f64> {
+    let found = read(path)?.iter().rev().find_map(|result| result.host.calibrated_msgs_per_s);
+    found.with_context(|| {
+        format!("{}: not what culex-bench calibrate wrote with --json or --out", path.display())
+    })
 }
 
 fn read_all<'a>(paths: impl Iterator<Item = &'a Path>) -> anyhow::Result<Vec<RunResult>> {

@@ -147,8 +147,16 @@ impl RunResult {
             GeneratorStatus::Ok if untrusted => Status::Fail,
             GeneratorStatus::Ok => Status::Pass,
         };
+        let absent = self.run.clients.saturating_sub(self.counts.connect_ok);
+        if absent > 0 && verdict.status == Status::Pass {
+            verdict.status = Status::Suspect;
+        }
         verdict.reasons.extend(violations);
         verdict.reasons.extend(gates);
+        if absent > 0 {
+            let (absent, clients) = (text::grouped(absent), text::grouped(self.run.clients));
+            verdict.reasons.push(format!("{absent} of {clients} clients never connected"));
+        }
         verdict.reasons.extend(self.generator.reason.clone());
         if not_steady {
             verdict

@@ -3,6 +3,7 @@
 use super::phases::seconds;
 use crate::bench::histogram::Histogram;
 use crate::bench::machine;
+use crate::bench::payload::StampForm;
 use crate::bench::plan::{Mode, Plan, Role};
 use crate::bench::result::{
     Clock, ClockMode, Generator, Host, Interval, IntervalLatencies, Latencies, Phase, Phases, Run as RunInfo,
@@ -147,7 +148,7 @@ impl Collected {
                 stream.stream = *number;
             }
         }
-        if plan.message.stamp == crate::bench::payload::StampForm::Off {
+        if plan.message.stamp == StampForm::Off {
             counts.lost = counts.expected.saturating_sub(counts.received);
             streams.clear();
         }
@@ -181,7 +182,8 @@ impl Collected {
             streams: streams.into_values().collect(),
             ..RunResult::default()
         };
-        result.rates.asked = plan.rate_asked_from(result.phases.warmup_s).filter(|_| result.counts.asked > 0);
+        let asked = plan.rate_asked_from(result.phases.warmup_s).map(|rate| rate * plan.rate_share());
+        result.rates.asked = asked.filter(|_| result.counts.asked > 0);
         result.warnings = warnings(&result, plan);
         result
     }
@@ -273,12 +275,13 @@ fn warnings(result: &RunResult, plan: &Plan) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if plan.mode == Mode::Run && plan.message.stamp == crate::bench::payload::StampForm::Off {
-        warnings.push(
-            "the payload has no room for a stamp (8 bytes), so latency, duplicates and order are not measured. \
-             Try --size 16 or --stamp property"
-                .to_owned(),
-        );
+    if plan.mode == Mode::Run && plan.message.stamp == StampForm::Off {
+        let is_small = plan.message.payload.bytes_min() < StampForm::Short.bytes();
+        let (why, remedy) = match is_small {
+            true => ("the payload has no room for a stamp (8 bytes)", "--size 16 or --stamp property"),
+            false => ("messages carry no stamp", "--stamp property, in MQTT 5, or --size without --stamp"),
+        };
+        warnings.push(format!("{why}, so latency, duplicates and order are not measured. Try {remedy}"));
     }
     warnings
 }

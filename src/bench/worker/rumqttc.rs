@@ -246,6 +246,7 @@ impl Peer {
         core.out.clear();
         sender.encode(&shared.plan, &stamp, identifier, false, &mut core.out);
         let parts = take_apart(&core.out, core.version);
+        core.bytes_out += core.out.len() as u64;
         core.out.clear();
         sender.advance(&shared.plan);
         parts.map_or(Turn::Done, |(topic, payload)| Turn::Publish(topic, payload))

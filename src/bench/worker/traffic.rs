@@ -275,6 +275,9 @@ impl Core {
     /// Finds out what a message is to its receiver, and how long it took.
     #[inline]
     pub(super) fn judge(&mut self, checks: usize, publish: &PublishRef<'_>) {
+        if publish.retain && self.shared.plan.subscription.skips_retained {
+            return;
+        }
         let Some(mark) = self.read_stamp(publish) else {
             let is_foreign = self.shared.plan.message.stamp != StampForm::Off;
             self.outcome.counts.foreign += u64::from(is_foreign);

@@ -1,10 +1,9 @@
 //! `bench file`: one run of a scenario after the other.
 
-use super::{Ending, measure, run_number, title};
+use super::{Ending, Known, measure, run_number, title};
 use crate::bench::plan::Plan;
 use crate::bench::preflight;
 use crate::bench::result::{EXIT_INTERRUPTED, EXIT_OK, Status};
-use crate::bench::threshold::Condition;
 use crate::commands::{bench_result, complain, say};
 use crate::flags::bench::{BenchFile, Scenario, ScenarioRun};
 use anyhow::Context;
@@ -14,7 +13,7 @@ use std::path::Path;
 struct Ready<'a> {
     run: &'a ScenarioRun,
     plan: Plan,
-    conditions: Vec<Condition>,
+    known: Known,
 }
 
 pub(super) fn run(flags: &BenchFile) -> Result<u8, Ending> {
@@ -25,10 +24,8 @@ pub(super) fn run(flags: &BenchFile) -> Result<u8, Ending> {
     // All of it, before the first connection: what is wrong with the last run shows now and not in an hour.
     let ready = scenario.runs.iter().map(|run| {
         let plan = run.plan(run_number(&run.flags, &run.config)).map_err(|error| error.to_string())?;
-        let gates = &run.flags.gates;
-        let conditions = gates.regressions().and(gates.conditions());
-        let conditions = conditions.map_err(|text| format!("line {}: {text}", run.line))?;
-        Ok(Ready { run, plan, conditions })
+        let known = Known::of(&run.flags).map_err(|text| format!("line {}: {text}", run.line))?;
+        Ok(Ready { run, plan, known })
     });
     let ready = ready.collect::<Result<Vec<_>, String>>().map_err(wrong)?;
     if flags.dry_run {
@@ -44,12 +41,16 @@ fn carry_out(ready: Vec<Ready<'_>>, scenario: &Scenario) -> anyhow::Result<u8> {
     // The standard output is one document then.
     let is_silent = scenario.output.json.as_deref() == Some(Path::new("-"));
     let is_one_of_many = ready.len() > 1;
-    for Ready { run, plan, conditions } in ready {
+    for Ready { run, plan, known } in ready {
         let flags = &run.flags;
         if is_one_of_many && !flags.generator.quiet {
             complain(&format!("run {}\n", run.name));
         }
-        let mut results = measure(plan, flags, run.config.clone(), &conditions)?;
+        let has_summary = !is_silent && flags.output.json.as_deref() != Some(Path::new("-"));
+        let mut results = measure(plan, flags, run.config.clone(), &known)?;
+        if is_one_of_many && has_summary {
+            say(&format!("{}Run {}\n", if all.is_empty() { "" } else { "\n" }, run.name));
+        }
         let status = bench_result::conclude(&mut results, &flags.output, &flags.gates, is_silent)?;
         let is_over =
             status == EXIT_INTERRUPTED || results.iter().any(|result| result.verdict.status == Status::Error);

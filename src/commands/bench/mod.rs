@@ -10,11 +10,12 @@ use crate::bench::find::Find;
 use crate::bench::plan::{Address, Load, Plan, constant};
 use crate::bench::preflight;
 use crate::bench::result::{
-    EXIT_FAILURE, EXIT_OK, EXIT_USAGE, FindStep, GeneratorStatus, RunResult, Status, config_sha256,
+    EXIT_FAILURE, EXIT_NO_CONNECTION, EXIT_OK, EXIT_USAGE, FindStep, GeneratorStatus, RunResult, Status,
+    config_sha256,
 };
-use crate::bench::run::{self, Live, Stop};
+use crate::bench::run::{self, Live, RunError, Stop};
 use crate::bench::sink::{Faults, Sink};
-use crate::bench::sys_check::SysCheck;
+use crate::bench::sys_check::{SysCheck, SysError};
 use crate::bench::text;
 use crate::bench::threshold::{self, Condition};
 use crate::bench::view::prometheus::Endpoint;
@@ -43,8 +44,8 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         return status;
     }
     match argv.get(1).and_then(|word| word.to_str()) {
-        Some("sink") => return subcommand(&argv[1..], sink::run).into(),
-        Some("file") => return subcommand(&argv[1..], file::run).into(),
+        Some("sink") => return subcommand(&bench_result::below(&argv), sink::run).into(),
+        Some("file") => return subcommand(&bench_result::below(&argv), file::run).into(),
         _ => {}
     }
     let (flags, config) = match flags::Bench::read(argv) {
@@ -55,8 +56,8 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         let line = format!("culex-bench {}\n", env!("CARGO_PKG_VERSION"));
         return io::stdout().write_all(line.as_bytes()).map_or(EXIT_FAILURE.into(), |()| ExitCode::SUCCESS);
     }
-    let conditions = match flags.gates.regressions().and(flags.gates.conditions()) {
-        Ok(conditions) => conditions,
+    let known = match Known::of(&flags) {
+        Ok(known) => known,
         Err(text) => {
             complain(&format!("Error: {text}\n"));
             return EXIT_USAGE.into();
@@ -69,14 +70,43 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             return EXIT_USAGE.into();
         }
     };
-    let delivered = measure(plan, &flags, config, &conditions)
+    let delivered = measure(plan, &flags, config, &known)
         .and_then(|mut results| bench_result::deliver(&mut results, &flags.output, &flags.gates));
     match delivered {
         Ok(status) => status.into(),
-        Err(error) => {
-            complain(&format!("Error: {error:#}\n"));
-            EXIT_FAILURE.into()
+        Err(error) => tell(&error).into(),
+    }
+}
+
+/// What must be read before the first connection, so that what is wrong with it does not cost a run.
+struct Known {
+    /// The gates, or the condition of `find`.
+    conditions: Vec<Condition>,
+    /// This machine's ceiling in messages a second.
+    ceiling: Option<f64>,
+}
+
+impl Known {
+    fn of(flags: &flags::Bench) -> Result<Self, String> {
+        flags.gates.regressions()?;
+        let mut conditions = flags.gates.conditions()?;
+        if let Some(condition) = &flags.condition {
+            conditions = threshold::parse(condition).map_err(|error| format!("find: {error}"))?;
         }
+        bench_result::check_baseline_files(&flags.gates).map_err(|error| format!("{error:#}"))?;
+        let file = flags.generator.calibration.as_deref();
+        let ceiling = file.map(bench_result::ceiling).transpose().map_err(|error| format!("{error:#}"))?;
+        Ok(Self { conditions, ceiling })
+    }
+}
+
+/// Says why there is no result; the status to end with.
+fn tell(error: &anyhow::Error) -> u8 {
+    complain(&format!("Error: {error:#}\n"));
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(RunError::Lookup { .. }), _) | (_, Some(SysError::Io(_))) => EXIT_NO_CONNECTION,
+        (Some(RunError::Tls(_)), _) | (_, Some(SysError::Tls(_))) => EXIT_USAGE,
+        _ => EXIT_FAILURE,
     }
 }
 
@@ -92,10 +122,7 @@ fn subcommand<F: Parser>(argv: &[OsString], run: fn(&F) -> Result<u8, Ending>) -
             complain(&format!("Error: {text}\n"));
             EXIT_USAGE
         }
-        Err(Ending::Failure(error)) => {
-            complain(&format!("Error: {error:#}\n"));
-            EXIT_FAILURE
-        }
+        Err(Ending::Failure(error)) => tell(&error),
     }
 }
 
@@ -116,7 +143,7 @@ fn measure(
     mut plan: Plan,
     flags: &flags::Bench,
     config: serde_json::Value,
-    conditions: &[Condition],
+    known: &Known,
 ) -> anyhow::Result<Vec<RunResult>> {
     let is_embedded = flags.connection.embedded;
     let limits = preflight::prepare(&plan, is_embedded);
@@ -144,10 +171,10 @@ fn measure(
     if let Some(endpoint) = &endpoint {
         complain(&format!("  metrics at http://{}/metrics\n", endpoint.address()));
     }
-    let attempt = Attempt { flags, config, title, stop: Stop::of(flag), endpoint };
+    let attempt = Attempt { flags, config, title, stop: Stop::of(flag), endpoint, ceiling: known.ceiling };
     let results = match &flags.condition {
-        Some(condition) => vec![find(&attempt, &plan, condition)?],
-        None => attempt.repeat(&plan, conditions)?,
+        Some(_) => vec![find(&attempt, &plan, &known.conditions)?],
+        None => attempt.repeat(&plan, &known.conditions)?,
     };
     drop((broker, sink));
     Ok(results)
@@ -160,6 +187,7 @@ struct Attempt<'a> {
     title: String,
     stop: Stop,
     endpoint: Option<Endpoint>,
+    ceiling: Option<f64>,
 }
 
 impl Attempt<'_> {
@@ -207,6 +235,7 @@ impl Attempt<'_> {
         if self.flags.mode == ModeWord::Calibrate {
             "calibrate".clone_into(&mut result.run.mode);
         }
+        result.host.calibrated_msgs_per_s = self.ceiling;
         result.conclude(conditions);
         if self.flags.mode == ModeWord::Calibrate {
             result.host.calibrated_msgs_per_s = Some(result.rates.sent);
@@ -215,9 +244,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Looks for the highest rate at which `condition` holds; the result is that of the last run in which it did.
-fn find(attempt: &Attempt<'_>, plan: &Plan, condition: &str) -> anyhow::Result<RunResult> {
-    let conditions = threshold::parse(condition)?;
+/// Looks for the highest rate at which `conditions` hold; the result is that of the last run in which it did.
+fn find(attempt: &Attempt<'_>, plan: &Plan, conditions: &[Condition]) -> anyhow::Result<RunResult> {
     let mut find = Find::from(plan.rate_asked().unwrap_or(1000.0).max(1.0));
     let (mut steps, mut last_good, mut last) = (Vec::new(), None, RunResult::default());
     while let Some(rate) = find.next() {
@@ -227,7 +255,7 @@ fn find(attempt: &Attempt<'_>, plan: &Plan, condition: &str) -> anyhow::Result<R
             run: (plan.run + u32::try_from(steps.len()).unwrap_or_default()) & 0xFF_FFFF,
             ..plan.clone()
         };
-        last = attempt.run(step, &conditions)?;
+        last = attempt.run(step, conditions)?;
         if last.run.interrupted || last.verdict.status == Status::Error {
             break;
         }
@@ -320,7 +348,7 @@ fn title(plan: &Plan, is_embedded: bool) -> String {
     if matches!(plan.mode, Mode::Run | Mode::Publish | Mode::Request) && !is_reflecting {
         let size = plan.message.payload.bytes_typical(&crate::bench::template::Context::default());
         title.push_str(&match plan.rate_asked() {
-            Some(rate) => format!("  {size} B  open loop {:.0}/s", rate),
+            Some(rate) => format!("  {size} B  open loop {}", text::rate(rate)),
             None => format!("  {size} B  closed loop"),
         });
     }

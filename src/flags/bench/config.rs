@@ -5,7 +5,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 /// What is not part of the load: where its result goes, how it is shown, and which part of it this process is.
-const BESIDE: [&str; 22] = [
+const BESIDE: [&str; 23] = [
+    "calibration",
     "segment",
     "gate",
     "prometheus",
@@ -74,6 +75,14 @@ fn value(argument: &Arg, matches: &ArgMatches) -> Option<Value> {
     if long_name(argument) == SECRET {
         return Some(HIDDEN.into());
     }
+    if long_name(argument) == "url" {
+        let text = matches.get_raw(id)?.next_back()?.to_string_lossy();
+        let (scheme, rest) = text.split_once("://")?;
+        return Some(match rest.split_once('@') {
+            Some((_, address)) => format!("{scheme}://{HIDDEN}@{address}").into(),
+            None => text.into(),
+        });
+    }
     let occurrences = matches.get_raw_occurrences(id)?;
     let texts: Vec<Vec<String>> = occurrences
         .map(|words| words.map(|word| word.to_string_lossy().into_owned()).collect())
@@ -123,9 +132,9 @@ mod tests {
 
     #[test]
     fn options_are_told_by_their_long_names_with_their_defaults() {
-        let config = of("pub -c 20 --rate 5k -q 1 --ws -x 60 --filter a --filter 7");
+        let config = of("rr -c 20 --rate 5k -q 1 --ws -x 60 --filter a --filter 7");
         for (name, value) in [
-            ("mode", json!("pub")),
+            ("mode", json!("rr")),
             ("clients", json!(20)),
             ("rate", json!("5k")),
             ("qos", json!(1)),
@@ -150,6 +159,7 @@ mod tests {
 
     #[test]
     fn secrets_stay_out() {
+        assert_eq!(of("--url mqtt://me:tiger@there")["url"], "mqtt://(hidden)@there");
         let config = of("-u me -P tiger -D connect authentication-data tiger -D connect user-property a b");
         assert!(!config.to_string().contains("tiger"), "{config}");
         assert_eq!(config["username"], "me");

@@ -22,7 +22,11 @@ impl Layout {
             (Mode::Run, Some(count), _) => (1, count, true),
             (Mode::Run, _, Some(count)) => (clients, count, true),
             (Mode::Request, ..) if flags.mode == super::ModeWord::Reflect => (0, clients, false),
-            (Mode::Run | Mode::Request, ..) => {
+            // Each request has one responder, which answers those of several requesters when there are fewer.
+            (Mode::Request, ..) => {
+                (clients, subscribers.subs.unwrap_or(clients), subscribers.share.is_some())
+            }
+            (Mode::Run, ..) => {
                 let count = subscribers.subs.unwrap_or(clients);
                 // A shared subscription's members share one filter, and unequal numbers leave nobody unheard.
                 (clients, count, count != clients || subscribers.share.is_some())

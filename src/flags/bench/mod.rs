@@ -3,18 +3,20 @@
 mod config;
 mod engine;
 mod error;
+mod idle;
 mod layout;
 pub mod plan;
 #[cfg(test)]
 mod preflight_tests;
 mod scenario;
 mod sink;
+mod url;
 mod value;
 
 pub use error::BenchError;
 pub use scenario::{BenchFile, Scenario, ScenarioError, ScenarioRun};
 pub use sink::BenchSink;
-pub use value::{Arrived, Ramp, Rate, Sizes, Slow, Stage};
+pub use value::{Arrived, BrokerUrl, Ramp, Rate, Sizes, Slow, Stage};
 
 use super::bench_result::{Gates, ResultFiles};
 use crate::bench::plan::{Backoff, WarmUp};
@@ -130,9 +132,19 @@ impl Bench {
     ///
     /// What clap says about the words.
     pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<(Self, serde_json::Value), clap::Error> {
+        Self::read_for(argv, |_| true)
+    }
+
+    /// As [`Bench::read`], but of what would do nothing only the options that `is_own` names are refused.
+    fn read_for(
+        argv: impl IntoIterator<Item = OsString>,
+        is_own: impl Fn(&str) -> bool,
+    ) -> Result<(Self, serde_json::Value), clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(argv)?;
-        let flags = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let mut flags = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        flags.take_url(&mut command, &matches)?;
+        flags.check_idle(&mut command, &matches, is_own)?;
         Ok((flags.settled(), config::config(&command, &matches)))
     }
 
@@ -183,6 +195,9 @@ pub struct BenchConnection {
     /// Port of the broker; 8883 with TLS, else 1883
     #[arg(short, long, value_name = "port", env = "MQTT_PORT", hide_env_values = true)]
     pub port: Option<u16>,
+    /// The broker in one word: mqtt://user:password@host:port, or with mqtts, ws or wss
+    #[arg(long, value_name = "url", env = "MQTT_URL", hide_env_values = true, value_parser = value::url)]
+    pub url: Option<BrokerUrl>,
     /// Speak WebSocket
     #[arg(long = "ws")]
     pub websocket: bool,
@@ -387,7 +402,7 @@ pub struct BenchMessage {
     #[arg(short, long, value_name = "bytes", value_parser = value::sizes, default_value = "64", conflicts_with_all = ["message", "file", "lines"])]
     pub size: Sizes,
     /// Share of the payload that compresses away, in percent
-    #[arg(long, value_name = "percent", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0)]
+    #[arg(long, value_name = "percent", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = 0, conflicts_with_all = ["message", "file", "lines", "template"])]
     pub compressible: u8,
     /// Payload; a template
     #[arg(short, long, value_name = "template", conflicts_with_all = ["file", "lines"])]
@@ -458,14 +473,17 @@ pub struct BenchSubscribers {
     /// --rcvbuf 4k lets the broker feel it sooner
     #[arg(long, value_name = "rate", value_parser = value::slow)]
     pub slow_consumer: Option<Slow>,
+    /// Pass over messages that were retained before
+    #[arg(long)]
+    pub no_retained: bool,
     /// Unsubscribe at the end
     #[arg(long)]
     pub unsubscribe: bool,
     /// One publisher whose messages go to this many subscribers
-    #[arg(long, value_name = "count", conflicts_with_all = ["subs", "fan_in"])]
+    #[arg(long, value_name = "count", conflicts_with_all = ["subs", "fan_in"], value_parser = clap::value_parser!(u32).range(1..))]
     pub fan_out: Option<u32>,
     /// All publishers' messages go to this many subscribers
-    #[arg(long, value_name = "count", conflicts_with = "subs")]
+    #[arg(long, value_name = "count", conflicts_with = "subs", value_parser = clap::value_parser!(u32).range(1..))]
     pub fan_in: Option<u32>,
 }
 
@@ -517,6 +535,9 @@ pub struct BenchGenerator {
     /// Serve what is counted for Prometheus while it runs, on this port or address
     #[arg(long, value_name = "address", value_parser = prometheus::parse_address)]
     pub prometheus: Option<std::net::SocketAddr>,
+    /// Say what share of this machine's ceiling was used: what calibrate wrote with --json or --out
+    #[arg(long, value_name = "file")]
+    pub calibration: Option<PathBuf>,
     /// Fail (status 5) when the generator was the limit, or the load was not steady
     #[arg(long)]
     pub strict: bool,

@@ -469,10 +469,15 @@ impl Bench {
                 // What earlier runs retained is none of this run's business; before MQTT 5 stamps tell it apart.
                 retain_handling: match (self.identity.protocol_version, layout.mode) {
                     (ProtocolVersion::V5, Mode::Run | Mode::Request) => RetainHandling::Never,
+                    (ProtocolVersion::V5, _) if flags.no_retained => RetainHandling::Never,
                     _ => RetainHandling::Always,
                 },
                 ..SubscriptionOptions::default()
             },
+            is_paired: flags.filter.is_empty()
+                && !layout.is_mesh
+                && matches!(layout.mode, Mode::Run | Mode::Request),
+            skips_retained: flags.no_retained,
             properties,
             share,
             slow: flags.slow_consumer.map(|slow| (slow.0, slow.1)),
@@ -548,6 +553,10 @@ fn check_names(plan: &Plan) -> Result<(), BenchError> {
         topic::check_filter(&text).map_err(|source| BenchError::Topic { flag: "--gate", text, source })?;
     }
     let receivers = plan.members().filter(|member| member.role.subscribes());
+    let names_group = |member| plan.share(member).is_none_or(|share| is_group(&share));
+    if ![receivers.clone().next(), receivers.clone().last()].into_iter().flatten().all(names_group) {
+        return Err(BenchError::Conflict("--share: the name of a group is not empty and has no / + or #"));
+    }
     for member in [receivers.clone().next(), receivers.last()].into_iter().flatten() {
         let share = plan.share(member);
         for filter in plan.filters(member) {
@@ -564,6 +573,11 @@ fn check_names(plan: &Plan) -> Result<(), BenchError> {
         return Err(BenchError::Payload(format!("a payload holds at most {PAYLOAD_BYTES_MAX} bytes")));
     }
     Ok(())
+}
+
+/// Whether a shared subscription's group may be called so [MQTT-4.8.2-2].
+fn is_group(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '+', '#'])
 }
 
 /// The properties of `-D`, by packet.

@@ -39,5 +39,7 @@ fn too_few_ports_name_the_addresses_that_help() {
 fn traffic_is_estimated_where_the_rate_is_known() {
     let found = check(&plan("--rate 1M -s 1k"), false, LIMITS);
     assert!(found.lines[1].starts_with("62.6 GB/min"), "{found:?}");
+    let part = check(&plan("--rate 1M -s 1k --segment 0/4 -c 40"), false, LIMITS);
+    assert!(part.lines[1].starts_with("15.7 GB/min"), "a segment's share: {part:?}");
     assert_eq!(check(&plan("--rate max"), false, LIMITS).lines.len(), 1);
 }

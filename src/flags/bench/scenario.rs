@@ -1,11 +1,11 @@
 //! Scenario files: the options of one run after the other, in TOML, by their long names.
 
 use super::config::long_name;
-use super::{Bench, BenchError};
+use super::{Bench, BenchError, ModeWord};
 use crate::bench::plan::Plan;
 use crate::flags::bench_result::ResultFiles;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
+use clap::{Arg, ArgAction, Command, CommandFactory, Parser, ValueEnum};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Range;
@@ -136,6 +136,11 @@ impl Scenario {
                 }
             }
             let mut whole = common.clone();
+            // What stands at the top is for the runs in which it means something.
+            let mode =
+                entries.get("mode").or_else(|| common.get("mode")).and_then(mode_of).unwrap_or_default();
+            let idle = super::idle::options(mode);
+            whole.retain(|name, _| !idle.contains(&name.as_str()));
             whole.extend(entries);
             runs.push(reader.run(whole, line, name, options)?);
         }
@@ -219,7 +224,8 @@ impl Reader<'_> {
         let rest = entries.iter().filter(|(name, _)| !["mode", "condition"].contains(&name.as_str()));
         argv.extend(rest.flat_map(|(_, (words, _))| words.clone()));
         argv.extend(options.iter().cloned());
-        let (flags, config) = Bench::read(argv).map_err(|error| {
+        // What the command line says is for the runs in which it means something.
+        let (flags, config) = Bench::read_for(argv, |name| entries.contains_key(name)).map_err(|error| {
             let about = match error.get(ContextKind::InvalidArg) {
                 Some(ContextValue::String(about)) => about.clone(),
                 Some(ContextValue::Strings(all)) => all.first().cloned().unwrap_or_default(),
@@ -234,6 +240,11 @@ impl Reader<'_> {
         })?;
         Ok(ScenarioRun { name, flags, config, line })
     }
+}
+
+/// The mode that an entry names; what is none is told when the run is read.
+fn mode_of((words, _): &(Vec<OsString>, usize)) -> Option<ModeWord> {
+    ModeWord::from_str(words.first()?.to_str()?, false).ok()
 }
 
 fn is_called(argument: &Arg, name: &str) -> bool {
@@ -346,6 +357,7 @@ mod tests {
             ("rate = 'fast'\n", "line 1: invalid value 'fast'"),
             ("topic = 'a'\nmode = 'pab'\n", "line 2: invalid value 'pab'"),
             ("run = [1]\n", "line 1: a run is a table"),
+            ("[[run]]\nmode = 'conn'\nrate = 5\n", "line 3: --rate does nothing in conn"),
             ("a = \n", "line 1: "),
         ] {
             let error = read(text).unwrap_err();

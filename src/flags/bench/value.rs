@@ -181,6 +181,59 @@ pub(super) fn moment(text: &str) -> Result<SystemTime, String> {
         .map_err(|error| format!("{error} (written as 2026-11-22T20:00:00Z or +30s)"))
 }
 
+/// Where a broker is, and as whom to come to it, in one word.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BrokerUrl {
+    /// `mqtts` and `wss`.
+    pub tls: bool,
+    /// `ws` and `wss`.
+    pub websocket: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port, if it is not the usual one.
+    pub port: Option<u16>,
+    /// What the WebSocket is opened at, if that is not the usual path.
+    pub path: Option<String>,
+    /// User Name.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+}
+
+pub(super) fn url(text: &str) -> Result<BrokerUrl, String> {
+    let wrong =
+        || "a broker's URL is written mqtt://user:password@host:1883, or with mqtts, ws or wss".to_owned();
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let (tls, websocket) = match scheme.to_ascii_lowercase().as_str() {
+        "mqtt" => (false, false),
+        "mqtts" => (true, false),
+        "ws" => (false, true),
+        "wss" => (true, true),
+        _ => return Err(wrong()),
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !path.is_empty() && !websocket {
+        return Err("a URL here names a broker alone; topics are --topic".to_owned());
+    }
+    let path = (!path.is_empty()).then(|| format!("/{path}"));
+    let (credentials, address) =
+        authority.split_once('@').map_or((None, authority), |(both, address)| (Some(both), address));
+    let (host, port) = match address.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((host, behind)) => (host, behind.strip_prefix(':')),
+        None => address.split_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+    };
+    if host.is_empty() {
+        return Err(wrong());
+    }
+    let (user, password) = match credentials.map(|both| both.split_once(':').unwrap_or((both, ""))) {
+        None => (None, None),
+        Some((user, "")) => (Some(user.to_owned()), None),
+        Some((user, password)) => (Some(user.to_owned()), Some(password.to_owned())),
+    };
+    let port = port.map(|port| port.parse().map_err(|_| wrong())).transpose()?;
+    Ok(BrokerUrl { tls, websocket, host: host.to_owned(), port, path, user, password })
+}
+
 pub(super) fn version(text: &str) -> Result<ProtocolVersion, String> {
     let known = match text {
         "4" => Some(ProtocolVersion::V311),
@@ -235,6 +288,22 @@ mod tests {
         }
         assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(1)));
         assert!(moment("+soon").is_err() && moment("noon").is_err());
+    }
+
+    #[test]
+    fn urls_say_where_the_broker_is_and_as_whom_to_come() {
+        let plain = url("mqtt://broker").unwrap();
+        assert_eq!(plain, BrokerUrl { host: "broker".to_owned(), ..BrokerUrl::default() });
+        let whole = url("wss://me:se:cret@[::1]:443/a/b").unwrap();
+        assert_eq!(
+            (whole.tls, whole.websocket, whole.host.as_str(), whole.port),
+            (true, true, "::1", Some(443))
+        );
+        assert_eq!(whole.path.as_deref(), Some("/a/b"));
+        assert_eq!((whole.user.as_deref(), whole.password.as_deref()), (Some("me"), Some("se:cret")));
+        for wrong in ["broker", "http://broker", "mqtt://", "mqtt://a:b", "mqtt://a/topic"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn what_mqtt_does_not_take_is_refused_before_the_first_connection() {
         ("-t a/#", "--topic: 'a/#' cannot be used"),
         ("--filter a#", "--filter: 'a#' cannot be used"),
         ("-t %q", "--topic: %q stands for nothing"),
-        ("--share a/b+", "cannot be used"),
+        ("--share a/b", "--share: the name of a group"),
         ("-A 127.0.0.9-127.0.0.2", "neither an address nor a range"),
         ("-A here", "neither an address nor a range"),
         ("-D publish payload-format-indicator 7", "-D publish payload-format-indicator 7"),
