@@ -85,9 +85,9 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     match walker.tool {
         Tool::Record => walker.draft.output.json = true,
         Tool::Replay => walker.draft.message.source = Some(MessageSource::JsonLines),
-        Tool::Health => {}
-        Tool::Publish | Tool::Subscribe | Tool::Request => options_file::walk_file(walker, arguments)?,
+        Tool::Publish | Tool::Subscribe | Tool::Request | Tool::Health => {}
     }
+    options_file::walk_file(walker, arguments)?;
     let topic = match walker.face {
         Face::Strict => None,
         Face::Friendly => environment::apply(walker)?,

@@ -1,6 +1,6 @@
 //! Options files: one option a line, read before the command line.
 
-use super::fault::{Fault, Stop, missing_value};
+use super::fault::{Fault, Stop, missing_value, shown};
 use super::walker::Walker;
 use crate::flags::Tool;
 use std::{env, ffi::OsString, fs, path::PathBuf};
@@ -32,7 +32,7 @@ pub(crate) fn named_file<'a>(arguments: &[&'a [u8]]) -> Result<Option<&'a [u8]>,
 ///
 /// An empty `XDG_CONFIG_HOME` counts as set.
 pub(crate) fn default_file(tool: Tool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let name = tool.mosquitto_name();
+    let name = tool.options_of()?.mosquitto_name();
     let mut directory = match variable("XDG_CONFIG_HOME") {
         Some(directory) => directory,
         None => {
@@ -52,7 +52,9 @@ pub(crate) fn default_file(tool: Tool, variable: impl Fn(&str) -> Option<OsStrin
 ///
 /// As [`Walker::walk`], and those of [`named_file`].
 pub(crate) fn walk_file(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
-    let file = match named_file(arguments)? {
+    // The `-o` of `record` is where it writes.
+    let named = if walker.tool.has_reference() { named_file(arguments)? } else { None };
+    let file = match named {
         Some(name) => Some(super::apply::path(name)),
         None => default_file(walker.tool, |name| env::var_os(name)),
     };
@@ -73,6 +75,8 @@ fn walk_lines(walker: &mut Walker<'_>, content: &[u8]) -> Result<(), Stop> {
         };
         match (option, value) {
             (b"", _) => {}
+            (option, _) if walker.leaves_to_reference(option) => {}
+            (option, _) if !option.starts_with(b"-") => return Err(Fault::UnknownOption(shown(option)).into()),
             // The reference cannot take a property from a file, because it passes on one value only.
             (b"-D" | b"--property", Some(words)) => {
                 let words = shell_words(words);
@@ -133,6 +137,14 @@ mod tests {
         assert_eq!(file(Some(""), Some("/h")), Some(PathBuf::from("/mosquitto_pub")));
         assert_eq!(file(None, Some("/h")), Some(PathBuf::from("/h/.config/mosquitto_pub")));
         assert_eq!(file(None, None), None);
+    }
+
+    #[test]
+    fn a_recorder_reads_the_file_of_the_program_it_is_like() {
+        let file = |tool| default_file(tool, |_| Some(OsString::from("/x")));
+        assert_eq!(file(Tool::Record), Some(PathBuf::from("/x/mosquitto_sub")));
+        assert_eq!(file(Tool::Replay), Some(PathBuf::from("/x/mosquitto_pub")));
+        assert_eq!(file(Tool::Health), None);
     }
 
     #[test]

@@ -91,6 +91,19 @@ impl<'c> Walker<'c> {
         Ok(rest)
     }
 
+    /// Whether `option`, in an options file that was written for another program, means something to that one alone.
+    pub(crate) fn leaves_to_reference(&self, option: &[u8]) -> bool {
+        let Some(reference) = self.tool.options_of().filter(|reference| *reference != self.tool) else {
+            return false;
+        };
+        let command = reference.command();
+        let of_reference = Walker::new(reference, self.face, &command);
+        let id = |arg: &Arg| arg.get_id().as_str().to_owned();
+        of_reference.find(option).is_some_and(|there| {
+            self.find(option).is_none_or(|here| here.arg.is_positional() || id(here.arg) != id(there.arg))
+        })
+    }
+
     /// The option that `argument` names: whole words only, and under our names also with its value behind it.
     fn find<'a>(&self, argument: &'a [u8]) -> Option<Found<'a, 'c>> {
         if argument == b"-" || !argument.starts_with(b"-") {

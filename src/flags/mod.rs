@@ -172,7 +172,7 @@ const OF_REPLAY: [&str; 4] = ["topic", "qos", "retain", "retry"];
 /// Flags of `pub` that `check health` has too.
 const OF_HEALTH: [&str; 2] = ["topic", "qos"];
 
-/// Flags that only the programs of the reference have: an options file of theirs would hold flags that we do not have.
+/// Flags that only the programs of the reference have.
 const OF_REFERENCE: [&str; 2] = ["options_file", "strict"];
 
 impl Tool {
@@ -228,6 +228,17 @@ impl Tool {
             Self::Subscribe => "mosquitto_sub",
             Self::Request => "mosquitto_rr",
             Self::Record | Self::Replay | Self::Health => self.name(),
+        }
+    }
+
+    /// The program of the reference whose options file this one reads, if it reads any.
+    #[must_use]
+    pub const fn options_of(self) -> Option<Self> {
+        match self {
+            Self::Publish | Self::Replay => Some(Self::Publish),
+            Self::Subscribe | Self::Record => Some(Self::Subscribe),
+            Self::Request => Some(Self::Request),
+            Self::Health => None,
         }
     }
 
