@@ -77,6 +77,11 @@ impl Receiver {
         self.purge.take().map_or(Ok(Vec::new()), Purge::finish)
     }
 
+    /// From now on what is retained is passed over.
+    pub(super) const fn pass_over_retained(&mut self) {
+        self.no_retain = true;
+    }
+
     /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
     /// connection do anything.
     pub(super) const fn only_prints(&self) -> bool {

@@ -29,7 +29,7 @@ fn prepare(draft: &Draft) -> Result<SubscribePlan, Failure> {
     let plan = SubscribePlan::of_recording(draft, std::process::id())
         .map_err(|error| Failure::of_plan(&error, Tool::Record))?;
     match &plan.recording {
-        Some(RecordingPlan { path: Some(path), existing: Existing::Keep }) if path.is_file() => {
+        Some(RecordingPlan { path: Some(path), existing: Existing::Keep, .. }) if path.is_file() => {
             Err(Failure::recording_exists(path))
         }
         _ => Ok(plan),

@@ -15,7 +15,10 @@ use crate::flags::Tool;
 use crate::flags::plan::{RecordingPlan, SubscribePlan};
 use crate::net::ClientError;
 use crate::output::Filter;
-use crate::packet::{Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, Suback, Text};
+use crate::packet::{
+    Disconnect, Properties, ProtocolVersion, Publish, Qos, ReasonCode, RetainHandling, Suback,
+    SubscriptionOptions, Text,
+};
 use crate::session::{Event, Offered, SessionError};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -87,6 +90,8 @@ struct Subscriber {
     ready: Ready,
     executor: Option<Executor>,
     has_connected: bool,
+    /// A subscription was granted, on this connection or an earlier one.
+    has_subscribed: bool,
     /// The present connection has been accepted.
     is_accepted: bool,
     ticks: Option<Interval>,
@@ -153,6 +158,7 @@ impl Subscriber {
             ready,
             executor,
             has_connected: false,
+            has_subscribed: false,
             is_accepted: false,
             removals: 0,
             to_clear: Vec::new(),
@@ -350,6 +356,7 @@ impl Subscriber {
         if let Err(failure) = self.open_recording() {
             return self.leave(failure, ReasonCode::SUCCESS);
         }
+        let filters = self.filters();
         let client = &mut self.link.client;
         let now = client.now();
         // Before MQTT 5 there are no properties; the reference leaves them out silently.
@@ -359,9 +366,9 @@ impl Subscriber {
             false => Properties::EMPTY,
         };
         let mut result = Ok(());
-        if !self.plan.filters.is_empty() {
+        if !filters.is_empty() {
             let properties = of_version(&self.plan.subscribe_properties);
-            result = client.session().subscribe(now, properties, self.plan.filters.clone()).map(drop);
+            result = client.session().subscribe(now, properties, filters).map(drop);
         }
         for filter in &self.plan.unsubscribe {
             if result.is_ok() {
@@ -376,6 +383,23 @@ impl Subscriber {
             Err(SessionError::NotSupported(_)) => self.denied(),
             Err(error) => self.leave(Failure::of_session(error, true), ReasonCode::SUCCESS),
         }
+    }
+
+    /// What is subscribed to. What is retained has its place at the beginning of a recording and not behind each gap.
+    fn filters(&mut self) -> Vec<(Text, SubscriptionOptions)> {
+        let mut filters = self.plan.filters.clone();
+        let is_known = |recording: &RecordingPlan| self.has_subscribed && !recording.repeats_retained;
+        if !self.plan.recording.as_ref().is_some_and(is_known) {
+            return filters;
+        }
+        if self.plan.client.version() == ProtocolVersion::V5 {
+            for (_, options) in &mut filters {
+                options.retain_handling = RetainHandling::Never;
+            }
+        } else {
+            self.receiver.pass_over_retained();
+        }
+        filters
     }
 
     /// Opens what a recording goes into, with the first connection.
@@ -405,6 +429,7 @@ impl Subscriber {
             self.denied();
             return;
         }
+        self.has_subscribed = true;
         self.tell_ready();
         if self.plan.retained {
             let now = self.link.client.now();

@@ -118,6 +118,8 @@ pub struct RecordingPlan {
     pub path: Option<PathBuf>,
     /// What becomes of a file that exists; without a word it stays, and there is no recording.
     pub existing: Existing,
+    /// After a reconnect, what is retained is recorded once more.
+    pub repeats_retained: bool,
 }
 
 /// What becomes of a file that exists.
@@ -473,6 +475,7 @@ impl SubscribePlan {
                 (false, true) => Existing::Overwrite,
                 (false, false) => Existing::Keep,
             },
+            repeats_retained: draft.subscription.retain_handling == Some(RetainHandling::Always),
         };
         let plan = Self::new(&draft, process_id)?;
         // There the broker is asked to send nothing that it retains, and the flag says what was published.
