@@ -23,7 +23,7 @@ _culex__replay() {
 
     case "${cmd}" in
         culex__replay)
-            opts="-t -q -r -h -p -L -S -A -i -I -c -x -k -u -P -M -D -d -V --speed --map --retry --topic --qos --retain --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --help --version --protocol-version"
+            opts="-t -q -r -h -p -L -S -A -i -I -c -x -k -u -P -M -D -d -V --speed --map --retry --topic --qos --retain --dry-run --host --port --url --unix --ws --proxy --nodelay --id --id-prefix --disable-clean-session --keepalive --username --pw --pw-file --pw-stdin --property --will-topic --will-payload --will-qos --will-retain --cafile --capath --tls-use-os-certs --cert --key --keypass-file --keyform --ciphers --tls-version --insecure --psk --psk-identity --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-keylog --no-tls --debug --quiet --help --version --protocol-version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

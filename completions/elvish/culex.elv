@@ -437,6 +437,7 @@ set edit:completion:arg-completer[culex] = {|@words|
             cand --protocol-version 'Version of the protocol'
             cand -r 'Ask the broker to retain messages whose lines do not say'
             cand --retain 'Ask the broker to retain messages whose lines do not say'
+            cand --dry-run 'Print the packets that would be sent, when each would be and what its bytes mean, and send nothing'
             cand --ws 'Use WebSocket'
             cand -S 'Find the broker by DNS SRV records of the host''s domain'
             cand --nodelay 'Send small packets at once (TCP_NODELAY)'

@@ -46,6 +46,7 @@ mqttv311\t''
 mqttv5\t''
 5\t''"
 complete -c culex-replay -s r -l retain -d 'Ask the broker to retain messages whose lines do not say'
+complete -c culex-replay -l dry-run -d 'Print the packets that would be sent, when each would be and what its bytes mean, and send nothing'
 complete -c culex-replay -l ws -d 'Use WebSocket'
 complete -c culex-replay -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex-replay -l nodelay -d 'Send small packets at once (TCP_NODELAY)'

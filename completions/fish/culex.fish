@@ -401,6 +401,7 @@ mqttv311\t''
 mqttv5\t''
 5\t''"
 complete -c culex -n "__fish_culex_using_subcommand replay" -s r -l retain -d 'Ask the broker to retain messages whose lines do not say'
+complete -c culex -n "__fish_culex_using_subcommand replay" -l dry-run -d 'Print the packets that would be sent, when each would be and what its bytes mean, and send nothing'
 complete -c culex -n "__fish_culex_using_subcommand replay" -l ws -d 'Use WebSocket'
 complete -c culex -n "__fish_culex_using_subcommand replay" -s S -d 'Find the broker by DNS SRV records of the host\'s domain'
 complete -c culex -n "__fish_culex_using_subcommand replay" -l nodelay -d 'Send small packets at once (TCP_NODELAY)'

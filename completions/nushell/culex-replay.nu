@@ -20,6 +20,7 @@ module completions {
     --topic(-t): string       # Topic of lines that name none
     --qos(-q): string@"nu-complete culex-replay qos" # Quality of Service of lines that name none
     --retain(-r)              # Ask the broker to retain messages whose lines do not say
+    --dry-run                 # Print the packets that would be sent, when each would be and what its bytes mean, and send nothing
     --host(-h): string        # Host of the broker
     --port(-p): string        # Port of the broker; 8883 for TLS, else 1883. 0 says that the host is the path of a unix socket
     --url(-L): string         # Broker, credentials and topic at once: mqtt://user:password@host:port/topic, or mqtts. In ws://host:port/path, or wss, the path is where the WebSocket is opened, and the topic is -t's

@@ -445,6 +445,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--protocol-version', '--protocol-version', [CompletionResultType]::ParameterName, 'Version of the protocol')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Ask the broker to retain messages whose lines do not say')
             [CompletionResult]::new('--retain', '--retain', [CompletionResultType]::ParameterName, 'Ask the broker to retain messages whose lines do not say')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Print the packets that would be sent, when each would be and what its bytes mean, and send nothing')
             [CompletionResult]::new('--ws', '--ws', [CompletionResultType]::ParameterName, 'Use WebSocket')
             [CompletionResult]::new('-S', '-S ', [CompletionResultType]::ParameterName, 'Find the broker by DNS SRV records of the host''s domain')
             [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Send small packets at once (TCP_NODELAY)')

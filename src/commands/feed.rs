@@ -46,9 +46,9 @@ pub(super) struct Records {
 pub(super) struct Reading {
     pub(super) publish: Publish,
     /// When it was recorded.
-    time: Option<WallTime>,
+    pub(super) time: Option<WallTime>,
     /// Its properties, where the version spoken has none.
-    lost: Properties,
+    pub(super) lost: Properties,
 }
 
 impl Feed {

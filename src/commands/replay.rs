@@ -18,6 +18,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(ending) => return ending.report(),
     };
     match prepare(&invocation.draft) {
+        Ok((plan, source)) if invocation.draft.message.dry_run => {
+            let shown = super::dry_run::show(&plan, source);
+            super::end(&shown.err().unwrap_or_default(), invocation.draft.general.quiet)
+        }
         Ok((plan, source)) => publish::run_plan(plan, source, invocation.caller.face),
         Err(failure) => super::end(&failure, invocation.draft.general.quiet),
     }

@@ -76,7 +76,9 @@ fn walk_lines(walker: &mut Walker<'_>, content: &[u8]) -> Result<(), Stop> {
         match (option, value) {
             (b"", _) => {}
             (option, _) if walker.leaves_to_reference(option) => {}
-            (option, _) if !option.starts_with(b"-") => return Err(Fault::UnknownOption(shown(option)).into()),
+            (option, _) if !option.starts_with(b"-") => {
+                return Err(Fault::UnknownOption(shown(option)).into());
+            }
             // The reference cannot take a property from a file, because it passes on one value only.
             (b"-D" | b"--property", Some(words)) => {
                 let words = shell_words(words);

@@ -167,7 +167,7 @@ const OF_RECORD: [&str; 10] = [
 ];
 
 /// Flags of `pub` that `replay` has too.
-const OF_REPLAY: [&str; 4] = ["topic", "qos", "retain", "retry"];
+const OF_REPLAY: [&str; 5] = ["topic", "qos", "retain", "retry", "dry_run"];
 
 /// Flags of `pub` that `check health` has too.
 const OF_HEALTH: [&str; 2] = ["topic", "qos"];
@@ -300,6 +300,9 @@ fn replay_command(command: Command) -> Command {
         .mut_arg("topic", |arg| arg.help("Topic of lines that name none"))
         .mut_arg("qos", |arg| arg.help("Quality of Service of lines that name none"))
         .mut_arg("retain", |arg| arg.help("Ask the broker to retain messages whose lines do not say"))
+        .mut_arg("dry_run", |arg| {
+            arg.help("Print the packets that would be sent, when each would be and what its bytes mean, and send nothing")
+        })
 }
 
 /// The flags of `check health`: its own, and those of `pub` for its message.
