@@ -590,6 +590,9 @@ fn uses_tls(draft: &Draft) -> bool {
 }
 
 fn check_tls(tls: &Tls) -> Result<(), PlanError> {
+    if tls.no_tls {
+        return Ok(());
+    }
     let is_readable = |path: &&PathBuf| File::open(Path::new(path)).is_ok();
     if ![&tls.cafile, &tls.cert, &tls.key].into_iter().flatten().all(|path| is_readable(&path)) {
         return Err(PlanError::TlsFile);
