@@ -152,7 +152,7 @@ async fn dial_one(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
         Some(path) => {
             let opened = websocket::connect(stream.into_transport(), host, path).await;
             let opened = opened.map_err(|error| match error {
-                WebSocketError::Io(error) => error,
+                WebSocketError::Io(error) => given_up(error),
                 refused => io::Error::other(refused),
             })?;
             Stream::Layered(Layered::new(Box::new(opened)))
@@ -163,6 +163,12 @@ async fn dial_one(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
     Ok(stream)
 }
 
+/// The far end took the connection and gave it up before it could be used, whatever the system calls that.
+#[cfg(any(feature = "socks", feature = "websocket"))]
+fn given_up(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, error)
+}
+
 /// Connects to the endpoint itself, or through the proxy.
 async fn dial_proxy(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> {
     #[cfg(feature = "socks")]
@@ -171,7 +177,7 @@ async fn dial_proxy(endpoint: &Endpoint, target: &Target) -> io::Result<Stream> 
         let stream = dial_endpoint(&endpoint, target).await?;
         let opened = socks::connect(stream.into_transport(), proxy, host, *port).await;
         return opened.map(|stream| Stream::Layered(Layered::new(stream))).map_err(|error| match error {
-            SocksError::Io(error) => error,
+            SocksError::Io(error) => given_up(error),
             refused => io::Error::other(refused),
         });
     }

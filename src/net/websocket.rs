@@ -16,6 +16,7 @@ use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
         self, Message,
+        error::ProtocolError,
         handshake::client::{Request, generate_key},
         protocol::WebSocketConfig,
     },
@@ -74,6 +75,9 @@ where
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((inner, _response)) => Ok(WebSocket { inner, rest: Bytes::new() }),
         Err(tungstenite::Error::Io(error)) => Err(WebSocketError::Io(error)),
+        Err(tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)) => {
+            Err(WebSocketError::Io(io::ErrorKind::UnexpectedEof.into()))
+        }
         Err(error) => Err(WebSocketError::Refused(error.to_string())),
     }
 }
@@ -137,9 +141,7 @@ fn closed(error: tungstenite::Error) -> Poll<io::Result<()>> {
     match error {
         tungstenite::Error::ConnectionClosed
         | tungstenite::Error::AlreadyClosed
-        | tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            Poll::Ready(Ok(()))
-        }
+        | tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Poll::Ready(Ok(())),
         error => Poll::Ready(Err(into_io(error))),
     }
 }
