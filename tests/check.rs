@@ -271,6 +271,59 @@ fn a_control_socket_takes_steps_and_answers_each() {
     assert_eq!(status, Some(0));
 }
 
+/// What one test of a suite leaves behind must not reach the next.
+#[test]
+fn a_reset_ends_all_that_a_conversation_has_begun() {
+    let (answers, _) = converse(
+        &[],
+        &[
+            r#"{"respond": {"when": {"topic": "ask/{n}"}, "publish": {"topic": "answer/${n}"}}}"#,
+            r#"{"fault": {"name": "f", "do": "drop", "on": {"packet": "pingreq"}}}"#,
+            r#"{"mark": "here"}"#,
+            r#"{"publish": {"topic": "ask/1"}}"#,
+            r#"{"expect": {"topic": "answer/{which}"}}"#,
+            r#"{"ask": "reset"}"#,
+            r#"{"expect": {"topic": "answer/1", "since": "start", "none": true, "for": "1ms"}}"#,
+            r#"{"publish": {"topic": "ask/2"}}"#,
+            r#"{"expect": {"topic": "answer/2", "none": true, "for": "50ms"}}"#,
+            r#"{"publish": {"topic": "x/${which}"}}"#,
+            r#"{"expect": {"topic": "a", "since": "mark here", "none": true, "for": "1ms"}}"#,
+            r#"{"fault": {"release": "f"}}"#,
+            r#"{"mark": "there"}"#,
+        ],
+    );
+    let oks: Vec<bool> = answers.iter().map(|answer| answer["ok"].as_bool().unwrap()).collect();
+    let (before, after) = ([true; 6], [true, true, true, false, false, false, true]);
+    assert_eq!(oks, [&before[..], &after[..]].concat(), "{answers:?}");
+    assert_eq!(answers[12]["captures"], serde_json::json!({}));
+}
+
+/// What ends with status 2 in a file is no less wrong here.
+#[test]
+fn a_control_socket_refuses_steps_that_a_file_may_not_have() {
+    for (step, part) in [
+        (r#"{"expect": {"topic": "a", "none": true, "exactly": 2}}"#, "'exactly' means nothing for 'none'"),
+        (r#"{"expect": {"event": "close", "json": {"equals": 1}}}"#, "'json' means nothing for an event"),
+        (r#"{"publish": {"topic": "a", "qos": 3}}"#, "publish: QoS 3 does not exist"),
+        (r#"{"publish": {"topic": "${nobody}"}}"#, "'nobody' has no value"),
+        (r#"{"device": {"kill": true}}"#, "which of 0"),
+    ] {
+        let (answers, _) = converse(&[], &[step]);
+        assert_eq!(answers[0]["ok"], false, "{step}");
+        assert!(answers[0]["error"].as_str().unwrap().contains(part), "{step}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_control_socket_knows_the_names_that_scenarios_know() {
+    let publish = r#"{"publish": {"topic": "${prefix}/${run}/${uuid}/${now}/${random}/${counter}", "text": "${env.CULEX_TEST_NAME} ${broker.url}"}}"#;
+    let expect = r#"{"expect": {"topic": "${prefix}/#", "text": "${env.CULEX_TEST_NAME} ${broker.url}"}}"#;
+    let named: Vec<String> =
+        [publish, expect].iter().map(|step| step.replace("CULEX_TEST_NAME", "PATH")).collect();
+    let (answers, _) = converse(&[], &[&named[0], &named[1]]);
+    assert!(answers.iter().all(|answer| answer["ok"] == true), "{answers:?}");
+}
+
 #[test]
 fn what_a_broker_must_be_at_the_end_decides_about_its_status() {
     let retain = r#"{"publish": {"topic": "left", "text": "x", "retain": true}}"#;

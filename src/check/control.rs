@@ -1,12 +1,14 @@
 //! The control socket of a test broker: steps of scenarios, one JSON object a line, each answered with one line.
 //!
 //! Whoever speaks JSON can publish, expect, make faults, turn the clock and look: pytest, Jest, Go. Each connection has a
-//! cursor, captures, faults and played clients of its own; they end with it.
+//! cursor, captures, faults, responders and played clients of its own; they end with it, and with a reset.
 
 use super::engine::Play;
 use super::outcome::Verdict;
 use super::scenario::Step;
-use crate::test_broker::{Keep, TestBroker, record_value};
+use super::validate::{Checker, SOMETHING};
+use super::variables::{Variables, captured};
+use crate::test_broker::{Keep, TestBroker, describe, record_value};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,7 +28,8 @@ enum Query {
     },
     /// Sessions, retained messages and the number of the next record.
     Snapshot,
-    /// All faults, sessions and retained messages are gone; connections end.
+    /// All faults, responders, captures, sessions and retained messages are gone; connections end, and `since: start`
+    /// means from here on.
     Reset,
     /// What is not clean.
     Complaints,
@@ -48,7 +51,7 @@ impl Control {
     /// A conversation about `broker`; files that steps name are relative to `folder`.
     #[must_use]
     pub fn new(broker: TestBroker, folder: &Path) -> Self {
-        Self { play: Play::beside(broker, folder) }
+        Self { play: begin(broker, folder) }
     }
 
     /// Answers requests until the peer has no more.
@@ -93,15 +96,40 @@ impl Control {
         } else {
             Step::deserialize(&request).map(|step| Request::Step(Box::new(step)))
         };
-        let mut answer = match read {
+        let checked = match read {
+            Ok(Request::Step(step)) => self.check(&step, &request).map(|()| Request::Step(step)),
+            read => read.map_err(|error| error.to_string()),
+        };
+        let mut answer = match checked {
             Ok(Request::Query(query)) => self.query(query).await,
             Ok(Request::Step(step)) => self.take(&step).await,
-            Err(error) => json!({"ok": false, "error": error.to_string()}),
+            Err(error) => json!({"ok": false, "error": error}),
         };
         if let (Some(id), Some(members)) = (id, answer.as_object_mut()) {
             members.insert("id".to_owned(), id);
         }
         answer
+    }
+
+    /// A step must be right as it must be in a file.
+    fn check(&self, step: &Step, request: &Value) -> Result<(), String> {
+        let play = &self.play;
+        let mut variables = play.variables.clone();
+        // What a step learns may be used in it, as an answer does with what it answers to.
+        for name in captured(&request.to_string()) {
+            if variables.value(&name).is_none() {
+                variables.set(&name, json!(SOMETHING));
+            }
+        }
+        let checker = Checker {
+            devices: Vec::new(),
+            marks: play.marks.keys().map(String::as_str).collect(),
+            faults: play.faults.keys().cloned().collect(),
+            is_embedded: play.is_embedded,
+            variables: &variables,
+            folder: &play.folder,
+        };
+        checker.step(step).map_err(|text| format!("{}: {text}", step.word()))
     }
 
     async fn take(&mut self, step: &Step) -> Value {
@@ -155,17 +183,44 @@ impl Control {
                     .collect();
                 json!({"ok": true, "sessions": sessions, "retained": retained, "position": broker.position()})
             }
-            Query::Complaints => json!({"ok": true, "complaints": broker.complaints()}),
-            Query::Reset => {
-                self.play.faults.clear();
-                match broker.restart(Keep::NOTHING).await {
-                    Ok(()) => {
-                        self.play.set_off();
-                        json!({"ok": true})
-                    }
-                    Err(error) => json!({"ok": false, "error": error.to_string()}),
-                }
+            Query::Complaints => {
+                // Those of what a reset has ended are over.
+                let records = broker.records_since(self.play.begun);
+                let errors = records.iter().filter(|record| record.happening.is_protocol_error());
+                let mut complaints: Vec<String> =
+                    errors.map(|record| format!("protocol error: {}", describe(record))).collect();
+                complaints.extend(broker.unacknowledged());
+                complaints.extend(broker.left_retained());
+                json!({"ok": true, "complaints": complaints})
             }
+            Query::Reset => match self.reset().await {
+                Ok(()) => json!({"ok": true}),
+                Err(error) => json!({"ok": false, "error": error}),
+            },
         }
     }
+
+    /// All is as it was when the conversation began, and the journal counts from here on.
+    async fn reset(&mut self) -> Result<(), String> {
+        let (broker, folder) = (self.play.broker.clone(), self.play.folder.clone());
+        // Nothing of before answers, fails or publishes a will behind this.
+        self.play.background.shutdown().await;
+        self.play.faults.clear();
+        self.play.players.clear();
+        broker.restart(Keep::NOTHING).await.map_err(|error| error.to_string())?;
+        self.play = begin(broker, &folder);
+        self.play.begun = self.play.trigger;
+        Ok(())
+    }
+}
+
+/// Steps about `broker`, from here on.
+fn begin(broker: TestBroker, folder: &Path) -> Play {
+    let mut play = Play::beside(broker, folder);
+    let unique = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+    let mut variables = Variables::given(unique.clone(), uuid::Uuid::new_v4().as_u64_pair().0, 0);
+    variables.set("prefix", json!(format!("culex-check/{unique}")));
+    super::start::name_broker(&play.broker, &mut variables);
+    play.variables = variables;
+    play
 }

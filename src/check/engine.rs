@@ -74,6 +74,8 @@ pub(super) struct Play {
     pub(super) within: Duration,
     /// Whether the broker is our own, whose state is known.
     pub(super) is_embedded: bool,
+    /// Where `since: start` looks from in the journal.
+    pub(super) begun: u64,
     /// Where the last thing that set something off, the last match and the marks are in the journal.
     pub(super) trigger: u64,
     pub(super) matched: u64,
@@ -196,6 +198,7 @@ impl Play {
             folder: folder.to_owned(),
             within: WITHIN,
             is_embedded: true,
+            begun: 1,
             trigger,
             matched: trigger,
             marks: BTreeMap::new(),

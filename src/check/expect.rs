@@ -82,7 +82,7 @@ impl Play {
     fn since(&self, spec: &ExpectSpec) -> Result<u64, Failure> {
         match spec.since.as_deref() {
             None => Ok(self.trigger.max(self.matched)),
-            Some("start") => Ok(1),
+            Some("start") => Ok(self.begun),
             Some("last-trigger") => Ok(self.trigger),
             Some("last-match") => Ok(self.matched),
             Some(word) => {

@@ -3,7 +3,7 @@
 use super::scenario::Scenario;
 use super::validate::validate;
 use super::variables::{Variables, captured, masked, text_of, unmask, uses};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -210,17 +210,8 @@ fn combinations(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Vec<Vec<(String
 /// The values of all names; they may use each other, and `${run}`, `${env.NAME}`, `${uuid}`, `${now}`, `${random}`,
 /// `${counter}`.
 fn settle(values: Vec<(String, Value)>, given: &Given, index: usize) -> Result<Variables, String> {
-    let mut variables = Variables::default();
     let run = format!("{}{}", given.run, if index == 0 { String::new() } else { format!("-{index}") });
-    variables.set("run", Value::String(run));
-    variables.set("counter", json!(index + 1));
-    variables.set("random", json!(given.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33));
-    variables.set("uuid", Value::String(uuid::Uuid::new_v4().to_string()));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    variables.set("now", json!(now.as_secs()));
-    for (name, value) in std::env::vars() {
-        variables.set(&format!("env.{name}"), Value::String(value));
-    }
+    let mut variables = Variables::given(run, given.seed, index);
     let mut waiting = values;
     // Later ones win.
     let mut seen = BTreeSet::new();
@@ -294,6 +285,7 @@ fn with_suggestion(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     /// Wherever a number or a flag may stand, a `${name}` may.
     fn allow_names(schema: &mut schemars::Schema) {

@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// What a name stands for that is only learnt on the way: right as a topic level, a pattern, a number, pairs of
 /// hexadecimal digits and Base64.
-const SOMETHING: u64 = 1000;
+pub(super) const SOMETHING: u64 = 1000;
 
 /// Members of an expectation that say how long, from where, and how many, not what.
 const MANNER: [&str; 9] =
@@ -37,9 +37,9 @@ pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(
     for name in captured.iter().map(String::as_str).chain(BROKER_NAMES) {
         variables.set(name, json!(SOMETHING));
     }
-    let checker = Checker { scenario, variables: &variables, folder: loaded.folder() };
-    checker.broker().map_err(|text| format!("broker: {text}"))?;
-    for (name, device) in checker.devices() {
+    let checker = Checker::of(scenario, &variables, loaded.folder());
+    broker(scenario).map_err(|text| format!("broker: {text}"))?;
+    for (name, device) in devices(scenario) {
         checker.device(device).map_err(|text| format!("device {name}: {text}"))?;
     }
     let parts = [("setup", &scenario.setup), ("step", &scenario.steps), ("teardown", &scenario.teardown)];
@@ -51,39 +51,54 @@ pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(
     Ok(())
 }
 
-struct Checker<'a> {
-    scenario: &'a Scenario,
-    variables: &'a Variables,
-    folder: &'a Path,
+fn devices(scenario: &Scenario) -> impl Iterator<Item = (&str, &DeviceSpec)> {
+    let named = scenario.devices.iter().map(|(name, device)| (name.as_str(), device));
+    scenario.device.iter().map(|device| ("device", device)).chain(named)
+}
+
+fn broker(scenario: &Scenario) -> Result<(), String> {
+    let broker = &scenario.broker;
+    if broker.embedded.is_some() && broker.url.is_some() {
+        return Err("either 'embedded' or 'url'".to_owned());
+    }
+    if broker.url.is_none() && broker.ca_file.is_some() {
+        return Err("'ca_file' goes with 'url'".to_owned());
+    }
+    start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop)
+}
+
+/// Looks at steps, and knows what they may name.
+pub(super) struct Checker<'a> {
+    pub(super) devices: Vec<&'a str>,
+    pub(super) marks: Vec<&'a str>,
+    pub(super) faults: Vec<String>,
+    pub(super) is_embedded: bool,
+    pub(super) variables: &'a Variables,
+    pub(super) folder: &'a Path,
 }
 
 impl<'a> Checker<'a> {
+    /// For the steps of a scenario.
+    fn of(scenario: &'a Scenario, variables: &'a Variables, folder: &'a Path) -> Self {
+        let mut marks = Vec::new();
+        let mut faults = Vec::new();
+        for step in scenario.setup.iter().chain(&scenario.steps).chain(&scenario.teardown) {
+            match step {
+                Step::Mark(name) => marks.push(name.as_str()),
+                Step::Fault(fault) if fault.action.is_some() => {
+                    let number = faults.len() + 1;
+                    faults.push(fault.name.clone().unwrap_or_else(|| format!("fault {number}")));
+                }
+                _ => {}
+            }
+        }
+        let devices = devices(scenario).map(|(name, _)| name).collect();
+        let is_embedded = scenario.broker.url.is_none();
+        Self { devices, marks, faults, is_embedded, variables, folder }
+    }
+
     const fn compiler(&self) -> Compiler<'_> {
         Compiler { variables: self.variables, folder: self.folder, environment: &[] }
-    }
-
-    fn devices(&self) -> impl Iterator<Item = (&'a str, &'a DeviceSpec)> {
-        let named = self.scenario.devices.iter().map(|(name, device)| (name.as_str(), device));
-        self.scenario.device.iter().map(|device| ("device", device)).chain(named)
-    }
-
-    fn all_steps(&self) -> impl Iterator<Item = &'a Step> {
-        self.scenario.setup.iter().chain(&self.scenario.steps).chain(&self.scenario.teardown)
-    }
-
-    const fn is_embedded(&self) -> bool {
-        self.scenario.broker.url.is_none()
-    }
-
-    fn broker(&self) -> Result<(), String> {
-        let broker = &self.scenario.broker;
-        if broker.embedded.is_some() && broker.url.is_some() {
-            return Err("either 'embedded' or 'url'".to_owned());
-        }
-        if broker.url.is_none() && broker.ca_file.is_some() {
-            return Err("'ca_file' goes with 'url'".to_owned());
-        }
-        start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop)
     }
 
     fn device(&self, device: &DeviceSpec) -> Result<(), String> {
@@ -98,7 +113,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn step(&self, step: &Step) -> Result<(), String> {
+    /// What is wrong about a step.
+    pub(super) fn step(&self, step: &Step) -> Result<(), String> {
         match step {
             Step::Publish(spec) => self.publish(spec),
             Step::Expect(spec) => self.expect(spec),
@@ -115,7 +131,7 @@ impl<'a> Checker<'a> {
     }
 
     fn needs_embedded(&self, what: &str) -> Result<(), String> {
-        if self.is_embedded() { Ok(()) } else { Err(format!("{what} needs the embedded broker")) }
+        if self.is_embedded { Ok(()) } else { Err(format!("{what} needs the embedded broker")) }
     }
 
     fn filter(&self, text: &str) -> Result<(), String> {
@@ -187,6 +203,7 @@ impl<'a> Checker<'a> {
             Some(Value::Bool(true)) => Ok(()),
             Some(Value::String(word)) if word == "window" => Ok(()),
             Some(Value::String(word)) if word == "settled" => self.needs_embedded("'none: settled'"),
+            Some(Value::Bool(false)) => Err("'none: false' asks for nothing; leave it out".to_owned()),
             Some(other) => Err(format!("none: {other} is neither true nor settled")),
             None => Ok(()),
         }
@@ -200,17 +217,10 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         let name = since.strip_prefix("mark ").unwrap_or(since).trim();
-        let marks: Vec<&str> = self
-            .all_steps()
-            .filter_map(|step| match step {
-                Step::Mark(name) => Some(name.as_str()),
-                _ => None,
-            })
-            .collect();
-        if marks.contains(&name) {
+        if self.marks.contains(&name) {
             return Ok(());
         }
-        Err(format!("since: there is no mark '{name}'{}", suggestion(name, marks)))
+        Err(format!("since: there is no mark '{name}'{}", suggestion(name, self.marks.iter().copied())))
     }
 
     /// What is looked for: a message, or an event.
@@ -249,20 +259,11 @@ impl<'a> Checker<'a> {
     fn fault(&self, spec: &FaultSpec) -> Result<(), String> {
         let named = [&spec.release, &spec.remove].into_iter().flatten();
         let named = named.chain(spec.fired.iter().map(|fired| &fired.name));
-        let mut known: Vec<String> = Vec::new();
-        for step in self.all_steps() {
-            if let Step::Fault(fault) = step
-                && fault.action.is_some()
-            {
-                let number = known.len() + 1;
-                known.push(fault.name.clone().unwrap_or_else(|| format!("fault {number}")));
-            }
-        }
         let mut is_about_known = false;
         for name in named {
             is_about_known = true;
-            if !known.contains(name) {
-                let suggestion = suggestion(name, known.iter().map(String::as_str));
+            if !self.faults.contains(name) {
+                let suggestion = suggestion(name, self.faults.iter().map(String::as_str));
                 return Err(format!("there is no fault '{name}'{suggestion}"));
             }
         }
@@ -365,10 +366,13 @@ impl<'a> Checker<'a> {
     }
 
     fn change_device(&self, spec: &DeviceStep) -> Result<(), String> {
-        let known: Vec<&str> = self.devices().map(|(name, _)| name).collect();
+        let known = &self.devices;
         match &spec.name {
             Some(name) if !known.contains(&name.as_str()) => {
-                return Err(format!("there is no device '{name}'{}", suggestion(name, known)));
+                return Err(format!(
+                    "there is no device '{name}'{}",
+                    suggestion(name, known.iter().copied())
+                ));
             }
             None if known.len() != 1 => return Err(format!("which of {}? give its name", known.len())),
             _ => {}
@@ -453,6 +457,7 @@ steps:
                 "steps: [{ expect: { topic: a, none: true, exactly: 1 } }]",
                 "'exactly' means nothing for 'none'",
             ),
+            ("steps: [{ expect: { topic: a, none: false } }]", "asks for nothing"),
             ("steps: [{ expect: { all: [{ topic: a }], topic: b } }]", "'topic' means nothing for all"),
             ("steps: [{ expect: { any: [{ topic: a, exactly: 1 }] } }]", "a part of 'any'"),
             ("steps: [{ expect: { topic: a, for: 1s } }]", "'for' goes with"),

@@ -1,7 +1,7 @@
 //! `${name}`: what is known when a file is read, and what is learnt on the way.
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -29,6 +29,29 @@ pub(super) struct Variables {
 }
 
 impl Variables {
+    /// What is there without being given: `${run}`, `${counter}`, `${random}`, `${uuid}`, `${now}`, `${env.NAME}`.
+    pub(super) fn given(run: String, seed: u64, index: usize) -> Self {
+        let mut variables = Self::default();
+        variables.set("run", Value::String(run));
+        variables.set("counter", json!(index + 1));
+        variables.set("random", json!(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33));
+        variables.set("uuid", Value::String(uuid::Uuid::new_v4().to_string()));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        variables.set("now", json!(now.as_secs()));
+        for (name, value) in std::env::vars_os() {
+            // What is no text cannot stand in one.
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                variables.set(&format!("env.{name}"), Value::String(value));
+            }
+        }
+        variables
+    }
+
+    /// What a name stands for.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
     pub(super) fn set(&mut self, name: &str, value: Value) {
         self.values.insert(name.to_owned(), value);
     }
@@ -162,7 +185,6 @@ pub(super) fn captured(source: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn variables() -> Variables {
         let mut variables = Variables::default();
