@@ -26,8 +26,12 @@ const WAKER: Token = Token(usize::MAX - 1);
 /// Reads of one turn, so that a client that never stops does not keep the others waiting.
 const READS_PER_TURN_MAX: u32 = 16;
 
-/// A client that does not read is read from until this many bytes wait for it.
+/// While more bytes than this wait for a client that reads slowly, nobody's messages are read: who publishes waits, and
+/// nothing is lost. (What one read brings may go above it.)
 const PENDING_BYTES_MAX: usize = 4 << 20;
+
+/// As [`PENDING_BYTES_MAX`], for payloads that are delivered later on purpose.
+const DELAYED_BYTES_MAX: usize = 64 << 20;
 
 /// What goes wrong on purpose, counted over all deliveries from the first on; 0 for never.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,20 +130,7 @@ impl Sink {
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (counts, stop) = (Arc::<SinkCounts>::default(), Arc::<AtomicBool>::default());
-        let mut server = Server {
-            poll,
-            listener,
-            peers: Slab::new(),
-            subscriptions: Vec::new(),
-            counts: counts.clone(),
-            faults,
-            deliveries: 0,
-            held: None,
-            again: Vec::new(),
-            delayed: VecDeque::new(),
-            stop: stop.clone(),
-            block: vec![0; 64 << 10],
-        };
+        let mut server = Server::new(poll, listener, counts.clone(), faults, stop.clone());
         let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || {
             // A poll that fails ends the sink; its clients see their connections end.
             let _ = server.serve();
@@ -185,6 +176,8 @@ struct Peer {
     out: Vec<u8>,
     version: ProtocolVersion,
     next_identifier: PacketIdentifier,
+    /// It has published something.
+    publishes: bool,
 }
 
 /// A message on its way to the client with this key.
@@ -210,37 +203,79 @@ struct Server {
     held: Option<Delivery>,
     /// Clients that are read from again without waiting.
     again: Vec<usize>,
+    /// Too much waits for somebody.
+    is_full: bool,
+    /// Clients that are read from when that is over.
+    waiting: Vec<usize>,
     /// Deliveries that are made later, and when.
     delayed: VecDeque<(Instant, Delivery)>,
+    delayed_bytes: usize,
     stop: Arc<AtomicBool>,
     block: Vec<u8>,
 }
 
 impl Server {
+    fn new(
+        poll: Poll,
+        listener: TcpListener,
+        counts: Arc<SinkCounts>,
+        faults: Faults,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            poll,
+            listener,
+            peers: Slab::new(),
+            subscriptions: Vec::new(),
+            counts,
+            faults,
+            deliveries: 0,
+            held: None,
+            again: Vec::new(),
+            is_full: false,
+            waiting: Vec::new(),
+            delayed: VecDeque::new(),
+            delayed_bytes: 0,
+            stop,
+            block: vec![0; 64 << 10],
+        }
+    }
+
     fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !self.stop.load(Relaxed) {
             let next = self.delayed.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
             // Rounded up: the poll counts in milliseconds, and one too early would only come to nothing.
             let timeout = next.map(|wait| wait.max(Duration::from_micros(1)));
-            let timeout = if self.again.is_empty() { timeout } else { Some(Duration::ZERO) };
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
+            self.step(&mut events, timeout)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for at most `timeout`, and does what there is to do.
+    fn step(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.again.is_empty() { timeout } else { Some(Duration::ZERO) };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        for event in events.iter() {
+            match event.token() {
+                LISTENER => self.accept(),
+                WAKER => {}
+                Token(key) => self.turn(key),
             }
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.accept(),
-                    WAKER => {}
-                    Token(key) => self.turn(key),
-                }
-            }
-            std::mem::take(&mut self.again).into_iter().for_each(|key| self.turn(key));
-            self.send_delayed();
-            // What was delivered to others goes out once a turn.
-            let waiting: Vec<usize> =
-                self.peers.iter().filter(|(_, peer)| !peer.out.is_empty()).map(|(key, _)| key).collect();
-            waiting.into_iter().for_each(|key| self.write(key));
+        }
+        std::mem::take(&mut self.again).into_iter().for_each(|key| self.turn(key));
+        self.send_delayed();
+        // What was delivered to others goes out once a turn.
+        let waiting: Vec<usize> =
+            self.peers.iter().filter(|(_, peer)| !peer.out.is_empty()).map(|(key, _)| key).collect();
+        waiting.into_iter().for_each(|key| self.write(key));
+        self.is_full = self.delayed_bytes > DELAYED_BYTES_MAX
+            || self.peers.iter().any(|(_, peer)| peer.out.len() > PENDING_BYTES_MAX);
+        if !self.is_full {
+            self.again.append(&mut self.waiting);
         }
         Ok(())
     }
@@ -260,6 +295,7 @@ impl Server {
                     out: Vec::new(),
                     version: ProtocolVersion::V311,
                     next_identifier: FIRST,
+                    publishes: false,
                 });
             }
         }
@@ -270,7 +306,8 @@ impl Server {
         let mut block = std::mem::take(&mut self.block);
         let mut reads = 0;
         while let Some(peer) = self.peers.get_mut(key) {
-            if peer.out.len() > PENDING_BYTES_MAX {
+            if self.is_full && peer.publishes || peer.out.len() > PENDING_BYTES_MAX {
+                self.waiting.push(key);
                 break;
             }
             let read = match peer.socket.read(&mut block) {
@@ -308,6 +345,10 @@ impl Server {
             self.subscriptions.retain(|(_, _, client)| *client != key);
             self.held.take_if(|held| held.key == key);
             self.delayed.retain(|(_, delivery)| delivery.key != key);
+            self.delayed_bytes = self.delayed.iter().map(|(_, delivery)| delivery.payload.len()).sum();
+            // The next client may be given the same key.
+            self.again.retain(|again| *again != key);
+            self.waiting.retain(|waiting| *waiting != key);
             self.counts.left.fetch_add(1, Relaxed);
         }
     }
@@ -337,6 +378,7 @@ impl Server {
                     self.stand_still();
                 }
                 let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
+                peer.publishes = true;
                 if let Some(identifier) = publish.packet_identifier {
                     let exactly_once = publish.qos == Qos::ExactlyOnce;
                     let kind = if exactly_once { PacketType::Pubrec } else { PacketType::Puback };
@@ -437,6 +479,8 @@ impl Server {
             self.send_now(key, qos, topic, payload);
         } else {
             let delivery = Delivery { key, qos, topic: topic.to_owned(), payload: payload.to_vec() };
+            self.delayed_bytes += payload.len();
+            self.is_full |= self.delayed_bytes > DELAYED_BYTES_MAX;
             self.delayed.push_back((Instant::now() + self.faults.delay, delivery));
         }
     }
@@ -445,6 +489,7 @@ impl Server {
         let now = Instant::now();
         while self.delayed.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, delivery)) = self.delayed.pop_front() else { return };
+            self.delayed_bytes -= delivery.payload.len();
             self.send_now(delivery.key, delivery.qos, &delivery.topic, &delivery.payload);
         }
     }
@@ -464,6 +509,7 @@ impl Server {
         if publish.packet_length(peer.version) <= PACKET_BYTES_MAX
             && publish.encode(peer.version, &mut peer.out).is_ok()
         {
+            self.is_full |= peer.out.len() > PENDING_BYTES_MAX;
             peer.next_identifier = identifier.next();
             self.counts.delivered.fetch_add(1, Relaxed);
         }
@@ -495,3 +541,6 @@ const FIRST: PacketIdentifier = match PacketIdentifier::new(1) {
 fn answer(kind: PacketType, identifier: PacketIdentifier, version: ProtocolVersion, out: &mut Vec<u8>) {
     Acknowledgement::new(identifier, ReasonCode::SUCCESS).encode(kind, version, out);
 }
+
+#[cfg(test)]
+mod tests;
