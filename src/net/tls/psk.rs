@@ -4,7 +4,7 @@
 use super::{PreSharedKey, TlsError, TlsSettings, append_secret};
 use crate::net::Transport;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslVerifyMode, SslVersion};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -12,6 +12,10 @@ use tokio_openssl::SslStream;
 
 /// The suites that are offered unless the user names others: both sides must prove that they know the key.
 pub(super) const CIPHERS: &str = "PSK:!kRSAPSK:!eNULL";
+
+/// What a socket does not take at once is written again from wherever it lies then, and may be more by then.
+pub(super) const WRITE_MODE: SslMode =
+    SslMode::ACCEPT_MOVING_WRITE_BUFFER.union(SslMode::ENABLE_PARTIAL_WRITE);
 
 /// A key's bytes as mosquitto reads its digits, as a big number behind its leading `00` pairs; `None` for what is not
 /// hexadecimal.
@@ -29,7 +33,7 @@ pub(super) fn refused(error: &dyn std::fmt::Display) -> TlsError {
 }
 
 /// Why a handshake failed, without the place in OpenSSL's sources.
-pub(super) fn reason(error: &openssl::ssl::Error) -> TlsError {
+pub(crate) fn reason(error: &openssl::ssl::Error) -> TlsError {
     let last = error.ssl_error().and_then(|stack| stack.errors().last());
     match last.and_then(openssl::error::Error::reason) {
         Some(reason) => refused(&reason),
@@ -47,6 +51,7 @@ pub(super) fn context(psk: &PreSharedKey, settings: &TlsSettings) -> Result<SslC
 fn build(psk: &PreSharedKey, settings: &TlsSettings) -> Result<Option<SslContext>, ErrorStack> {
     let Some(key) = key_bytes(&psk.key) else { return Ok(None) };
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    builder.set_mode(WRITE_MODE);
     let lowest = if settings.requires_tls13 { SslVersion::TLS1_3 } else { SslVersion::TLS1_2 };
     builder.set_min_proto_version(Some(lowest))?;
     // Keys of this kind end with TLS 1.2.

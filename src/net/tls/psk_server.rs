@@ -1,6 +1,6 @@
 //! Listeners whose clients prove with a shared key that they may connect (RFC 4279), by OpenSSL.
 
-use super::psk::{CIPHERS, key_bytes, reason, refused};
+use super::psk::{CIPHERS, WRITE_MODE, key_bytes, reason, refused};
 use super::{TlsError, TlsServerSettings, append_secret};
 use crate::net::Transport;
 use crate::packet::Text;
@@ -111,6 +111,7 @@ fn parse(text: &str) -> Result<Keys, (usize, &'static str)> {
 
 fn build(keys: Keys, hint: Option<CString>, settings: &TlsServerSettings) -> Result<PskAcceptor, ErrorStack> {
     let mut builder = SslContext::builder(SslMethod::tls_server())?;
+    builder.set_mode(WRITE_MODE);
     let lowest = if settings.requires_tls13 { SslVersion::TLS1_3 } else { SslVersion::TLS1_2 };
     builder.set_min_proto_version(Some(lowest))?;
     builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE | SslOptions::NO_RENEGOTIATION);
