@@ -145,3 +145,53 @@ fn messages_without_a_stamp_are_told_apart_from_those_with_no_room() {
     assert!(warning("--stamp off").starts_with("messages carry no stamp"));
     assert!(warning("-s 3").starts_with("the payload has no room"));
 }
+
+#[cfg(not(feature = "psk"))]
+#[test]
+fn pre_shared_keys_that_are_not_built_in_are_told_of() {
+    let output = run("-h 127.0.0.1 --psk c0ffee --psk-identity me");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.ends_with("Error: TLS: pre-shared key: not built into this version\n"), "{text}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[cfg(feature = "psk")]
+#[test]
+fn each_client_proves_that_it_knows_its_key() {
+    let keys = temporary("keys");
+    std::fs::write(&keys, "me0:c0ff0e\nme1:c0ff1e\nme2:c0ff2e\nme3:c0ff3e\n").unwrap();
+    let configuration = temporary("psk.conf");
+    let lines = format!("psk_hint x\npsk_file {}\n", keys.display());
+    std::fs::write(&configuration, lines).unwrap();
+    let through = |words: &str| {
+        let script = format!("culex bench --url $MQTTS_URL --quiet --json - {words}");
+        let output = Command::new(CULEX)
+            .args([
+                "broker",
+                "-p",
+                "0",
+                "-c",
+                configuration.to_str().unwrap(),
+                "--exec",
+                "--",
+                "sh",
+                "-c",
+                &script,
+            ])
+            .env_remove("MQTT_URL")
+            .output()
+            .unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let load = "-c 2 -q 1 -L 400 -W 60 --rate 20k -s 1k";
+    let result = through(&format!("{load} --psk c0ff%ie --psk-identity me%i"));
+    assert_eq!((count(&result, "connect_ok"), count(&result, "received")), (4, 400));
+    assert_eq!(result["latency_us"]["tls"]["count"], 4);
+    // More than a socket takes at once, so that writes have to be taken up again.
+    let flood = through("--psk c0ff0e --psk-identity me0 -c 2 -L 200 -W 60 --rate max -s 200k");
+    assert_eq!((count(&flood, "sent"), count(&flood, "received")), (200, 200), "{}", flood["errors"]);
+    let wrong = through(&format!("{load} --psk c0ffee --psk-identity me0"));
+    assert_eq!(wrong["counts"]["connect_fail"]["tls"], 4, "{}", wrong["errors"]);
+    assert_eq!(wrong["verdict"]["exit_code"], 3);
+    [keys, configuration].iter().for_each(|file| std::fs::remove_file(file).unwrap());
+}

@@ -88,7 +88,7 @@ _culex() {
             return 0
             ;;
         culex__subcmd__bench)
-            opts="-h -p -A -u -P -V -k -x -D -c -I -W -L -R -i -t -q -r -s -m -f -w --kind --host --port --url --ws --ws-path --unix --embedded --bind --no-nodelay --no-quickack --sndbuf --rcvbuf --connect-timeout --reconnect --tls --cafile --capath --cert --key --insecure --ciphers --tls-version --tls-resume --tls-alpn --id --id-prefix --username --pw --credentials --protocol-version --keepalive --no-clean --will-topic --will-payload --will-qos --will-retain --property --groups --start-index --clients --rate --rate-per-client --message-interval --ramp --stages --closed --arrival --max-lag --duration --messages --warmup --steady --repeat --drain --connect-rate --connect-interval --topic --qos --retain --size --compressible --message --file --lines --template --stamp --inflight --window --subs --filter --sub-qos --sub-id --share --slow-consumer --no-retained --unsubscribe --fan-out --fan-in --engine --threads --pin --segment --start-at --gate --prometheus --calibration --strict --check-sys --allow --progress --quiet --help --version --json --out --csv --hdr-log --html --no-color --fail --baseline --fail-regress run pub sub conn rr reflect find storm calibrate"
+            opts="-h -p -A -u -P -V -k -x -D -c -I -W -L -R -i -t -q -r -s -m -f -w --kind --host --port --url --ws --ws-path --unix --embedded --bind --no-nodelay --no-quickack --sndbuf --rcvbuf --connect-timeout --reconnect --tls --cafile --capath --cert --key --psk --psk-identity --insecure --ciphers --tls-version --tls-resume --tls-alpn --id --id-prefix --username --pw --credentials --protocol-version --keepalive --no-clean --will-topic --will-payload --will-qos --will-retain --property --groups --start-index --clients --rate --rate-per-client --message-interval --ramp --stages --closed --arrival --max-lag --duration --messages --warmup --steady --repeat --drain --connect-rate --connect-interval --topic --qos --retain --size --compressible --message --file --lines --template --stamp --inflight --window --subs --filter --sub-qos --sub-id --share --slow-consumer --no-retained --unsubscribe --fan-out --fan-in --engine --threads --pin --segment --start-at --gate --prometheus --calibration --strict --check-sys --allow --progress --quiet --help --version --json --out --csv --hdr-log --html --no-color --fail --baseline --fail-regress run pub sub conn rr reflect find storm calibrate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,6 +163,14 @@ _culex() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --psk-identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -36,6 +36,8 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --capath 'Directory with trusted CA certificates'
             cand --cert 'File with each client''s certificate; a template: certs/%i.pem'
             cand --key 'File with each client''s private key; a template'
+            cand --psk 'Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)'
+            cand --psk-identity 'Under which name the broker knows the key; a template'
             cand --ciphers 'Ciphers to offer'
             cand --tls-version 'Lowest version of TLS: tlsv1.2 or tlsv1.3'
             cand --tls-alpn 'Application protocol to offer (ALPN)'

@@ -17,6 +17,8 @@ complete -c culex-bench -l cafile -d 'File with trusted CA certificates; the sys
 complete -c culex-bench -l capath -d 'Directory with trusted CA certificates' -r -F
 complete -c culex-bench -l cert -d 'File with each client\'s certificate; a template: certs/%i.pem' -r
 complete -c culex-bench -l key -d 'File with each client\'s private key; a template' -r
+complete -c culex-bench -l psk -d 'Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)' -r
+complete -c culex-bench -l psk-identity -d 'Under which name the broker knows the key; a template' -r
 complete -c culex-bench -l ciphers -d 'Ciphers to offer' -r
 complete -c culex-bench -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r -f -a "tlsv1.2\t''
 tlsv1.3\t''"

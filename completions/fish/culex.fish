@@ -481,6 +481,8 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l cafile -d 'File wi
 complete -c culex -n "__fish_culex_using_subcommand bench" -l capath -d 'Directory with trusted CA certificates' -r -F
 complete -c culex -n "__fish_culex_using_subcommand bench" -l cert -d 'File with each client\'s certificate; a template: certs/%i.pem' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l key -d 'File with each client\'s private key; a template' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l psk -d 'Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)' -r
+complete -c culex -n "__fish_culex_using_subcommand bench" -l psk-identity -d 'Under which name the broker knows the key; a template' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l ciphers -d 'Ciphers to offer' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l tls-version -d 'Lowest version of TLS: tlsv1.2 or tlsv1.3' -r -f -a "tlsv1.2\t''
 tlsv1.3\t''"

@@ -556,6 +556,8 @@ module completions {
     --capath: path            # Directory with trusted CA certificates
     --cert: string            # File with each client's certificate; a template: certs/%i.pem
     --key: string             # File with each client's private key; a template
+    --psk: string             # Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)
+    --psk-identity: string    # Under which name the broker knows the key; a template
     --insecure                # Do not check that the certificate names the host
     --ciphers: string         # Ciphers to offer
     --tls-version: string@"nu-complete culex bench tls_version" # Lowest version of TLS: tlsv1.2 or tlsv1.3

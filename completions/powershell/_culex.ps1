@@ -534,6 +534,8 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--capath', '--capath', [CompletionResultType]::ParameterName, 'Directory with trusted CA certificates')
             [CompletionResult]::new('--cert', '--cert', [CompletionResultType]::ParameterName, 'File with each client''s certificate; a template: certs/%i.pem')
             [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'File with each client''s private key; a template')
+            [CompletionResult]::new('--psk', '--psk', [CompletionResultType]::ParameterName, 'Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)')
+            [CompletionResult]::new('--psk-identity', '--psk-identity', [CompletionResultType]::ParameterName, 'Under which name the broker knows the key; a template')
             [CompletionResult]::new('--ciphers', '--ciphers', [CompletionResultType]::ParameterName, 'Ciphers to offer')
             [CompletionResult]::new('--tls-version', '--tls-version', [CompletionResultType]::ParameterName, 'Lowest version of TLS: tlsv1.2 or tlsv1.3')
             [CompletionResult]::new('--tls-alpn', '--tls-alpn', [CompletionResultType]::ParameterName, 'Application protocol to offer (ALPN)')

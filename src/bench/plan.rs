@@ -5,7 +5,7 @@ use super::schedule::{Profile, Schedule, mix};
 use super::stamp::Stamp;
 use super::storm::{self, Attendance, StormKind};
 use super::template::{Context, Template};
-use crate::net::tls::TlsSettings;
+use crate::net::tls::{PreSharedKey, TlsSettings};
 use crate::packet::{Connect, Properties, Publish, Qos, SubscriptionOptions, Text, Will};
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -57,6 +57,8 @@ pub struct Layers {
     pub tls: Option<TlsSettings>,
     /// Files of certificate and key that differ from client to client; read when each connects.
     pub own: Option<(Template, Template)>,
+    /// Identity and pre-shared key, where they differ from client to client.
+    pub own_psk: Option<(Template, Template)>,
     /// WebSocket, at this path.
     pub websocket: Option<String>,
     /// Each client resumes its TLS session.
@@ -344,6 +346,9 @@ impl Plan {
         let settings = layers.tls.as_ref()?;
         let mut context = self.context(member, "", "");
         context.index = member.client + self.identity.start_index;
+        if let Some(both) = &layers.own_psk {
+            return Some(TlsSettings { psk: Some(pre_shared(both, &context)), ..settings.clone() });
+        }
         let listed = self.credentials(context.index).and_then(|row| row.certificate.clone());
         let rendered = || {
             let (certificate, key) = layers.own.as_ref()?;
@@ -550,6 +555,12 @@ impl Plan {
             WarmUp::UntilSteady => self.rate_asked_from(0.0),
         }
     }
+}
+
+/// The key of a client, and its name.
+#[must_use]
+pub fn pre_shared(templates: &(Template, Template), context: &Context<'_>) -> PreSharedKey {
+    PreSharedKey { identity: templates.0.render(context), key: templates.1.render(context) }
 }
 
 fn nanos(length: Duration) -> u64 {

@@ -14,7 +14,7 @@ use super::side::SideError;
 use super::worker::Worker;
 use super::worker::clock::Clock;
 use super::worker::rumqttc::LibraryWorker;
-use super::worker::shared::{Gauge, Report, Rings, Shared, tls_config};
+use super::worker::shared::{Gauge, Report, Rings, Shared, encryption};
 use super::worker::socket::{Layering, Remote};
 use mio::Waker;
 use phases::Coordinator;
@@ -72,8 +72,8 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunR
             Address::Unix(_) => "localhost".to_owned(),
         },
         // With certificates of their own clients read these files each for itself.
-        tls: match (&layers.tls, &layers.own) {
-            (Some(settings), None) => Some(tls_config(settings).map_err(RunError::Tls)?),
+        tls: match (&layers.tls, layers.own.is_some() || layers.own_psk.is_some()) {
+            (Some(settings), false) => Some(encryption(settings).map_err(RunError::Tls)?),
             _ => None,
         },
         websocket: layers.websocket.clone(),

@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::sender::Sender;
 use super::slow::Slow;
-use super::socket::Socket;
+use super::socket::{Encryption, Socket};
 use crate::bench::link::{self, Incoming, Splitter};
 use crate::bench::plan::{Member, Plan, Role};
 use crate::bench::storm::{Attendance, StormKind};
@@ -13,9 +13,7 @@ use crate::packet::{
     ProtocolVersion, ReasonCode, Subscribe, SubscriptionOptions, Text, Unsubscribe,
 };
 use mio::Token;
-use rustls::ClientConfig;
 use std::io;
-use std::sync::Arc;
 
 /// Reads of one turn, so that one flooded client does not keep the others waiting.
 const READS_PER_TURN_MAX: usize = 8;
@@ -149,7 +147,7 @@ pub(super) struct Client {
     /// Where it reads slowly: how slowly.
     pub(super) slow: Option<Box<Slow>>,
     /// What it keeps of its TLS sessions.
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<Encryption>,
     /// Connections that it tried to make since the last one that it had.
     attempts: u32,
 }

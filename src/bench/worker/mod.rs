@@ -8,6 +8,8 @@ mod client;
 pub(crate) mod clock;
 mod core;
 mod pipe;
+#[cfg(feature = "psk")]
+mod psk;
 pub(crate) mod rumqttc;
 mod sender;
 mod settle;

@@ -1,5 +1,7 @@
 //! What carries the bytes of a connection: a socket, or TLS over it; neither ever waits.
 
+#[cfg(feature = "psk")]
+use super::psk::PreSharedKey;
 use mio::net::{TcpStream, UnixStream};
 use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 use std::io::{self, Read, Write};
@@ -83,6 +85,8 @@ impl Write for Raw {
 pub(super) enum Pipe {
     Raw(Raw),
     Tls(Box<Tls>),
+    #[cfg(feature = "psk")]
+    PreSharedKey(Box<PreSharedKey>),
 }
 
 /// TLS over a socket.
@@ -106,12 +110,19 @@ impl Pipe {
         match self {
             Self::Raw(raw) => raw,
             Self::Tls(tls) => &tls.stream.sock,
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => tls.raw(),
         }
     }
 
     /// Goes on with the handshake; whether it is over.
     pub(super) fn shake_hands(&mut self) -> io::Result<bool> {
-        let Self::Tls(tls) = self else { return Ok(true) };
+        let tls = match self {
+            Self::Raw(_) => return Ok(true),
+            Self::Tls(tls) => tls,
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => return tls.shake_hands(),
+        };
         let began = *tls.began.get_or_insert_with(Instant::now);
         let stream = &mut tls.stream;
         while stream.conn.is_handshaking() {
@@ -126,7 +137,12 @@ impl Pipe {
 
     /// How long the handshake took and whether it resumed a session, once, when it is over.
     pub(super) fn handshake(&mut self) -> Option<(Duration, bool)> {
-        let Self::Tls(tls) = self else { return None };
+        let tls = match self {
+            Self::Raw(_) => return None,
+            Self::Tls(tls) => tls,
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => return tls.handshake().map(|took| (took, false)),
+        };
         if tls.stream.conn.is_handshaking() {
             return None;
         }
@@ -139,11 +155,17 @@ impl Pipe {
         match self {
             Self::Raw(_) => true,
             Self::Tls(tls) => !tls.stream.conn.wants_write(),
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => tls.is_flushed(),
         }
     }
 
     /// Says goodbye in the layer's own way, then ends the writing direction.
     pub(super) fn shutdown(&mut self) {
+        #[cfg(feature = "psk")]
+        if let Self::PreSharedKey(tls) = self {
+            tls.say_goodbye();
+        }
         if let Self::Tls(tls) = self {
             let stream = &mut tls.stream;
             stream.conn.send_close_notify();
@@ -164,6 +186,8 @@ impl Read for Pipe {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
                 other => other,
             },
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => tls.read(block),
         }
     }
 }
@@ -174,6 +198,8 @@ impl Write for Pipe {
         match self {
             Self::Raw(raw) => raw.write(bytes),
             Self::Tls(tls) => tls.stream.write(bytes),
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => tls.write(bytes),
         }
     }
 
@@ -181,6 +207,8 @@ impl Write for Pipe {
         match self {
             Self::Raw(_) => Ok(()),
             Self::Tls(tls) => tls.stream.flush(),
+            #[cfg(feature = "psk")]
+            Self::PreSharedKey(tls) => tls.flush(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What all workers and their coordinator see of each other.
 
 use super::clock::Clock;
-use super::socket::{Layering, Remote};
+use super::socket::{Encryption, Layering, Remote};
 use super::tally::{Outcome, Tally};
 use crate::bench::plan::{Member, Plan};
 use crate::net::tls::{TlsClient, TlsSettings};
@@ -81,15 +81,19 @@ pub(crate) struct Gauge {
 /// # Errors
 ///
 /// What is wrong with them; an encrypted key, for there is nobody to ask.
-pub(crate) fn tls_config(settings: &TlsSettings) -> io::Result<Arc<ClientConfig>> {
+pub(crate) fn encryption(settings: &TlsSettings) -> io::Result<Encryption> {
     let nobody =
         || io::Error::other("an encrypted key cannot be used here: there is nobody to ask its pass phrase");
     let client = TlsClient::new(settings, &mut || Err(nobody())).map_err(io::Error::other)?;
+    #[cfg(feature = "psk")]
+    if let Some(context) = client.psk_context() {
+        return Ok(Encryption::PreSharedKey(context));
+    }
     let config = client.config().ok_or(io::ErrorKind::Unsupported)?;
     // One client's session is not another's: each handshake is a full one, unless clients keep sessions of their own.
     let mut config = ClientConfig::clone(&config);
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(Encryption::Certificates(Arc::new(config)))
 }
 
 /// What workers tell.
@@ -130,13 +134,13 @@ impl Shared {
     pub(crate) fn layering(
         &self,
         member: Member,
-        own: &mut Option<Arc<ClientConfig>>,
+        own: &mut Option<Encryption>,
     ) -> io::Result<Cow<'_, Layering>> {
         let with = |tls| Cow::Owned(Layering { tls: Some(tls), ..self.layering.clone() });
         if let Some(own) = own {
             return Ok(with(own.clone()));
         }
-        let listed = self.plan.own_tls(member).map(|settings| tls_config(&settings)).transpose()?;
+        let listed = self.plan.own_tls(member).map(|settings| encryption(&settings)).transpose()?;
         let config = match (listed, &self.layering.tls) {
             (Some(config), _) => config,
             (None, Some(config)) if self.plan.transport.layers.resumes_tls => config.clone(),
@@ -145,9 +149,17 @@ impl Shared {
         if !self.plan.transport.layers.resumes_tls {
             return Ok(with(config));
         }
-        let mut config = ClientConfig::clone(&config);
-        config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
-        Ok(with(own.insert(Arc::new(config)).clone()))
+        let resuming = match config {
+            Encryption::Certificates(config) => {
+                let mut config = ClientConfig::clone(&config);
+                config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+                Encryption::Certificates(Arc::new(config))
+            }
+            // Refused with the flags.
+            #[cfg(feature = "psk")]
+            other @ Encryption::PreSharedKey(_) => other,
+        };
+        Ok(with(own.insert(resuming).clone()))
     }
 
     /// Where all workers stand together.

@@ -1,6 +1,8 @@
 //! A client's way to the broker, layer by layer: socket, TLS, WebSocket.
 
 use super::pipe::{Pipe, Raw, Tls};
+#[cfg(feature = "psk")]
+use super::psk::PreSharedKey;
 use crate::bench::plan::Transport;
 use crate::net::websocket::{client_config, request};
 use bytes::{Buf, Bytes};
@@ -10,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Protocol, SockAddr, Type};
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -35,8 +38,22 @@ pub(crate) enum Remote {
 pub(crate) struct Layering {
     /// The host as the user names it, for certificates and the Host header.
     pub(crate) host: String,
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) tls: Option<Encryption>,
     pub(crate) websocket: Option<String>,
+}
+
+/// How TLS proves who is who.
+#[derive(Clone)]
+pub(crate) enum Encryption {
+    Certificates(Arc<ClientConfig>),
+    #[cfg(feature = "psk")]
+    PreSharedKey(openssl::ssl::SslContext),
+}
+
+impl fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encryption")
+    }
 }
 
 /// A way to the broker, open or being opened.
@@ -72,7 +89,11 @@ impl Socket {
         };
         let pipe = match &layering.tls {
             None => Pipe::Raw(raw),
-            Some(config) => {
+            #[cfg(feature = "psk")]
+            Some(Encryption::PreSharedKey(context)) => {
+                Pipe::PreSharedKey(Box::new(PreSharedKey::new(context, &layering.host, raw)?))
+            }
+            Some(Encryption::Certificates(config)) => {
                 let wrong = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
                 let name = ServerName::try_from(layering.host.clone()).map_err(wrong)?;
                 let connection = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;

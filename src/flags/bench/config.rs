@@ -32,7 +32,7 @@ const BESIDE: [&str; 23] = [
 ];
 
 /// Options whose values nobody else may read.
-const SECRET: &str = "pw";
+const SECRETS: [&str; 2] = ["pw", "psk"];
 
 /// The property of `-D` whose value nobody else may read.
 const SECRET_PROPERTY: &str = "authentication-data";
@@ -72,7 +72,7 @@ fn value(argument: &Arg, matches: &ArgMatches) -> Option<Value> {
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         return (source != ValueSource::DefaultValue).then_some(Value::Bool(true));
     }
-    if long_name(argument) == SECRET {
+    if SECRETS.contains(&long_name(argument)) {
         return Some(HIDDEN.into());
     }
     if long_name(argument) == "url" {

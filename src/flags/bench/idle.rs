@@ -36,7 +36,9 @@ const CONTENT: [&str; 11] = [
 const ELSEWHERE: [&str; 6] = ["host", "port", "url", "unix", "ws", "ws-path"];
 
 /// Encryption, which brokers in this process do not have.
-const ENCRYPTION: [&str; 10] = [
+const ENCRYPTION: [&str; 12] = [
+    "psk",
+    "psk-identity",
     "tls",
     "cafile",
     "capath",

@@ -253,6 +253,12 @@ pub struct BenchTls {
     /// File with each client's private key; a template
     #[arg(long, value_name = "template", requires = "cert")]
     pub key: Option<String>,
+    /// Pre-shared key in hexadecimal, in place of certificates; a template (in builds with the feature psk)
+    #[arg(long, value_name = "template", requires = "psk_identity", conflicts_with_all = ["cafile", "capath", "cert", "tls_resume"])]
+    pub psk: Option<String>,
+    /// Under which name the broker knows the key; a template
+    #[arg(long, value_name = "template", requires = "psk")]
+    pub psk_identity: Option<String>,
     /// Do not check that the certificate names the host
     #[arg(long)]
     pub insecure: bool,

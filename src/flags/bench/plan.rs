@@ -7,6 +7,7 @@ use crate::bench::machine;
 use crate::bench::payload::{PAYLOAD_BYTES_MAX, Payload, StampForm, fitting_stamp};
 use crate::bench::plan::{
     Address, Credentials, Identity, Layers, Load, Message, Mode, Plan, Subscription, Transport, WarmUp,
+    pre_shared,
 };
 use crate::bench::schedule::{Arrival, Profile, Schedule};
 use crate::bench::steady;
@@ -195,6 +196,7 @@ impl Bench {
                 .contains(&true)
             || tls.tls_version.is_some()
             || tls.tls_alpn.is_some()
+            || tls.psk.is_some()
             || self.connection.port == Some(8883);
         let own = match (&tls.cert, &tls.key) {
             (Some(cert), Some(key)) => Some((template("--cert", cert)?, template("--key", key)?)),
@@ -206,6 +208,14 @@ impl Bench {
             if differs { (Some((cert, key)), None) } else { (None, Some((cert, key))) }
         });
         let path = |template: &Template| template.render(&Context::default()).into();
+        let psk = match (&tls.psk_identity, &tls.psk) {
+            (Some(identity), Some(key)) => {
+                Some((template("--psk-identity", identity)?, template("--psk", key)?))
+            }
+            _ => None,
+        };
+        let differs = psk.as_ref().is_some_and(|(name, key)| name.is_per_client() || key.is_per_client());
+        let shared_psk = psk.as_ref().map(|both| pre_shared(both, &Context::default()));
         let settings = asks.then(|| TlsSettings {
             ca_file: tls.cafile.clone(),
             ca_path: tls.capath.clone(),
@@ -216,6 +226,7 @@ impl Bench {
             requires_tls13: tls.tls_version.as_deref() == Some("tlsv1.3"),
             ciphers: tls.ciphers.clone(),
             alpn: tls.tls_alpn.clone(),
+            psk: shared_psk,
             ..TlsSettings::default()
         });
         if self.connection.embedded && (settings.is_some() || self.connection.websocket) {
@@ -227,7 +238,13 @@ impl Bench {
         if tls.tls_resume && settings.is_none() {
             return Err(BenchError::Conflict("--tls-resume is for TLS: add --tls"));
         }
-        Ok(Layers { tls: settings, own, websocket, resumes_tls: tls.tls_resume })
+        Ok(Layers {
+            tls: settings,
+            own,
+            own_psk: psk.filter(|_| differs),
+            websocket,
+            resumes_tls: tls.tls_resume,
+        })
     }
 
     fn identity(&self, mut connect: Properties, will: Properties) -> Result<Identity, BenchError> {

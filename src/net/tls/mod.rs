@@ -11,6 +11,9 @@ mod psk_server;
 mod server;
 mod verify;
 
+#[cfg(all(feature = "psk", feature = "bench"))]
+pub(crate) use psk::reason as psk_reason;
+
 pub use ephemeral::{CaFile, Ephemeral, EphemeralError, EphemeralFault};
 pub use server::{Identity, ServerIdentity, TlsServer, TlsServerSettings};
 
@@ -207,6 +210,15 @@ impl TlsClient {
             Connector::Certificates(connector) => Some(connector.config().clone()),
             #[cfg(feature = "psk")]
             Connector::PreSharedKey(_) => None,
+        }
+    }
+
+    /// What shakes hands with a pre-shared key, if it is one.
+    #[cfg(all(feature = "psk", feature = "bench"))]
+    pub(crate) fn psk_context(&self) -> Option<openssl::ssl::SslContext> {
+        match &self.connector {
+            Connector::Certificates(_) => None,
+            Connector::PreSharedKey(context) => Some(context.clone()),
         }
     }
 
