@@ -8,7 +8,7 @@ use culex::packet::{
     Connect, Packet, PacketType, Properties, Property, PropertyIdentifier, ProtocolVersion, Publish, Qos,
     ReasonCode, Sender, SubscriptionOptions, Text, Will,
 };
-use culex::test_broker::{Access, Clock, Keep, Player, TestBroker, WAIT};
+use culex::test_broker::{Access, Clock, Keep, Player, StartError, TestBroker, WAIT};
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, QoS};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -361,6 +361,75 @@ async fn a_proxy_sees_and_tampers_with_what_goes_to_another_broker() {
     assert_eq!(state.payload(), "o");
     assert_eq!(fault.hits(), 1);
     assert_eq!(behind.expect("state/lamp").since_start().one().await.publisher(), "lamp");
+}
+
+/// A broker may send a message once for each subscription that matches; it is one message all the same.
+#[tokio::test]
+async fn in_front_overlapping_filters_see_each_message_once() {
+    for versions in [[ProtocolVersion::V5], [ProtocolVersion::V311]] {
+        let behind = TestBroker::builder().versions(&versions).start().await.unwrap();
+        let front = TestBroker::builder().in_front_of(behind.url()).observe(["a/+", "+/b", "a/b", "end"]);
+        let front = front.start().await.unwrap();
+        for topic in ["a/b", "a/c", "x/b"] {
+            front.publish(topic).payload(topic).qos(1).await;
+        }
+        front.publish("end").await;
+        front.expect("end").one().await;
+        let journal = front.journal();
+        let seen: Vec<&str> =
+            journal.iter().filter_map(|record| Some(record.happening.message()?.topic.as_str())).collect();
+        assert_eq!(seen, ["a/b", "a/c", "x/b", "end"], "{versions:?}");
+    }
+}
+
+/// A proxy that was stopped sees again once it is started.
+#[tokio::test]
+async fn in_front_the_observer_comes_back_with_the_proxy() {
+    let behind = TestBroker::start().await;
+    let front = TestBroker::in_front_of(&behind.url()).await.unwrap();
+    front.stop().await.unwrap();
+    assert!(front.is_stopped());
+    front.resume_from_stop(Keep::ALL).await.unwrap();
+    assert!(matches!(front.resume_from_stop(Keep::ALL).await, Err(StartError::Running)));
+    front.publish("a").qos(1).await;
+    assert_eq!(front.expect("a").one().await.topic(), "a");
+}
+
+/// Nobody sees nothing and calls it silence.
+#[tokio::test]
+#[should_panic(expected = "our observer at the broker behind sees nothing any more")]
+async fn in_front_of_a_broker_that_is_gone_silence_is_no_proof() {
+    let behind = TestBroker::start().await;
+    let front = TestBroker::in_front_of(&behind.url()).await.unwrap();
+    behind.stop().await.unwrap();
+    front.expect("error/#").within(Duration::from_millis(1)).none().await;
+}
+
+/// What came between a command and the answer that was expected first is not passed over; the answer itself is.
+#[tokio::test]
+async fn none_looks_from_the_last_command_past_what_was_expected() {
+    let broker = TestBroker::start().await;
+    broker.publish("cmd").await;
+    let lamp = connected(&broker, connect("lamp")).await;
+    lamp.publish(publish("state", Qos::AtLeastOnce, "on"), WAIT).await.unwrap();
+    broker.expect("state").one().await;
+    broker.expect("state").none_when_settled().await;
+    broker.publish("cmd").await;
+    lamp.publish(publish("error", Qos::AtLeastOnce, "x"), WAIT).await.unwrap();
+    lamp.publish(publish("state", Qos::AtLeastOnce, "on"), WAIT).await.unwrap();
+    broker.expect("state").one().await;
+    let missed = tokio::spawn(async move { broker.expect("error").none_when_settled().await }).await;
+    assert!(missed.is_err());
+}
+
+#[tokio::test]
+async fn a_broker_that_is_stopped_twice_remembers_all_the_same() {
+    let broker = TestBroker::start().await;
+    broker.publish("a").payload("x").retain(true).qos(1).await;
+    broker.stop().await.unwrap();
+    broker.stop().await.unwrap();
+    broker.resume_from_stop(Keep::ALL).await.unwrap();
+    assert_eq!(broker.retained("a").len(), 1);
 }
 
 /// Before the first byte, TLS handshake included: refused, reset, and never answered.

@@ -81,7 +81,8 @@ pub struct Line {
     /// Whether rules and journal leave it alone.
     is_inside: bool,
     ending: Option<Ending>,
-    disconnect: Option<ReasonCode>,
+    /// Who has sent DISCONNECT, and with which Reason Code.
+    disconnect: Option<(Sender, ReasonCode)>,
     is_told_closed: bool,
 }
 
@@ -425,7 +426,7 @@ impl Line {
     /// A packet arrives at the other end.
     fn deliver(&mut self, context: &mut Context<'_>, parcel: Parcel) {
         if let Some(packet) = &parcel.packet {
-            self.tell_outcome(context, packet);
+            self.tell_outcome(context, parcel.sender, packet);
         }
         let direction = &mut self.directions[parcel.sender as usize];
         direction.outbox.extend_from_slice(&parcel.bytes);
@@ -435,7 +436,7 @@ impl Line {
     }
 
     /// What a packet that arrived means.
-    fn tell_outcome(&mut self, context: &mut Context<'_>, packet: &Packet) {
+    fn tell_outcome(&mut self, context: &mut Context<'_>, sender: Sender, packet: &Packet) {
         match packet {
             Packet::Connack(connack) if connack.reason.is_error() || connack.reason.0 != 0 => {
                 self.write(context, Happening::Refused(connack.reason));
@@ -464,7 +465,7 @@ impl Line {
                     self.write(context, Happening::Unsubscribed { filter });
                 }
             }
-            Packet::Disconnect(disconnect) => self.disconnect = Some(disconnect.reason),
+            Packet::Disconnect(disconnect) => self.disconnect = Some((sender, disconnect.reason)),
             _ => {}
         }
     }
@@ -501,7 +502,10 @@ impl Line {
 
     fn tell_closed(&mut self, context: &mut Context<'_>, by: Option<Sender>) {
         if !std::mem::replace(&mut self.is_told_closed, true) {
-            self.write(context, Happening::Closed { by, disconnect: self.disconnect });
+            // Who says that it is over has ended it, whoever closes first then.
+            let by = by.map(|closed| self.disconnect.map_or(closed, |(sender, _)| sender));
+            let disconnect = self.disconnect.map(|(_, reason)| reason);
+            self.write(context, Happening::Closed { by, disconnect });
         }
     }
 

@@ -43,6 +43,9 @@ pub struct Target {
     pub bind: Option<String>,
     /// Send small packets at once instead of gathering them while one is unacknowledged (`TCP_NODELAY`).
     pub nodelay: bool,
+    /// Acknowledge at once what arrives by TCP, for peers that hold their next packet until then; not by default.
+    #[cfg(feature = "test-broker")]
+    pub quickack: bool,
     /// Take the endpoint's host for a domain and find its brokers by SRV records, asked of these; not by default.
     #[cfg(feature = "srv")]
     pub srv: Option<NameServers>,
@@ -65,6 +68,8 @@ impl Target {
             endpoint,
             bind: None,
             nodelay: false,
+            #[cfg(feature = "test-broker")]
+            quickack: false,
             #[cfg(feature = "srv")]
             srv: None,
             #[cfg(feature = "socks")]
@@ -199,9 +204,25 @@ async fn dial_endpoint(endpoint: &Endpoint, target: &Target) -> io::Result<Strea
                 Some(name) => look_up(name, 0).await?.into_iter().map(Some).collect(),
                 None => vec![None],
             };
-            connect_first(&remotes, &locals, target.nodelay).await
+            let stream = connect_first(&remotes, &locals, target.nodelay).await?;
+            #[cfg(feature = "test-broker")]
+            if target.quickack {
+                return Ok(prompt(stream));
+            }
+            Ok(stream)
         }
     }
+}
+
+#[cfg(feature = "test-broker")]
+/// The same stream, which acknowledges at once.
+fn prompt(stream: Stream) -> Stream {
+    use std::os::fd::AsFd;
+    let socket = match &stream {
+        Stream::Tcp(stream) => stream.as_fd().try_clone_to_owned().ok().map(std::sync::Arc::new),
+        _ => None,
+    };
+    Stream::Layered(Layered::new(Box::new(super::Prompt::new(stream.into_transport(), socket))))
 }
 
 async fn connect_first(

@@ -4,6 +4,8 @@ mod client;
 mod clock;
 mod dial;
 pub mod process;
+#[cfg(feature = "test-broker")]
+mod prompt;
 mod read_block;
 pub mod server;
 #[cfg(feature = "socks")]
@@ -22,4 +24,6 @@ pub mod websocket;
 pub use client::{Client, ClientError};
 pub use clock::Clock;
 pub use dial::{Endpoint, LookupError, Target, dial};
+#[cfg(feature = "test-broker")]
+pub(crate) use prompt::Prompt;
 pub use stream::{Layered, Stream, Transport};

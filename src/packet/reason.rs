@@ -23,6 +23,19 @@ macro_rules! reason_codes {
                     _ => "Unknown reason",
                 }
             }
+
+            /// The name of a CONNACK's code, in which MQTT 3 has numbers of its own: 0x04 is "bad user name or password" there.
+            #[must_use]
+            pub const fn refusal_name(self) -> &'static str {
+                match self.0 {
+                    1 => "unacceptable protocol version",
+                    2 => "identifier rejected",
+                    3 => "server unavailable",
+                    4 => "bad user name or password",
+                    5 => "not authorized",
+                    _ => self.name(),
+                }
+            }
         }
     };
 }

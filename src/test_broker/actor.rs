@@ -33,6 +33,8 @@ pub enum Told {
     Subscribed(Suback),
     /// UNSUBACK came.
     Unsubscribed(PacketIdentifier),
+    /// The answer to [`Actor::fence`] came.
+    Quiet,
     /// The server ended the connection with this DISCONNECT.
     Disconnected(Disconnect),
     /// The connection is gone.
@@ -94,6 +96,11 @@ impl Actor {
         self.session.disconnect(now, disconnect);
     }
 
+    /// Asks the server for a sign that all it had for us before has come.
+    pub(super) fn fence(&mut self, now: Time) -> Result<(), SessionError> {
+        self.session.fence(now)
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.session.is_connected()
     }
@@ -147,7 +154,8 @@ impl Actor {
                 Event::Subscribed(suback) => Told::Subscribed(suback),
                 Event::Unsubscribed(unsuback) => Told::Unsubscribed(unsuback.packet_identifier),
                 Event::Disconnected(disconnect) => Told::Disconnected(disconnect),
-                Event::Auth(_) | Event::Quiet | Event::Sent(_) | Event::Received(_) => continue,
+                Event::Quiet => Told::Quiet,
+                Event::Auth(_) | Event::Sent(_) | Event::Received(_) => continue,
             });
         }
     }

@@ -40,6 +40,9 @@ pub enum StartError {
     /// The URL of the broker behind is wrong.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// It runs already.
+    #[error("the broker runs already")]
+    Running,
     /// The broker behind did not let our observer in.
     #[error("the broker behind: {0}")]
     Observer(String),
@@ -260,12 +263,11 @@ impl Builder {
     /// Every [`StartError`].
     pub async fn start(self) -> Result<TestBroker, StartError> {
         let is_observing = self.upstream.is_some() && !self.observed.is_empty();
-        let observed = self.observed.clone();
         let started = self.spawn()?;
         let shared = started.await.map_err(|_| io::Error::other("the broker's thread has ended"))??;
         let broker = TestBroker::new(shared);
         if is_observing {
-            broker.begin_observing(&observed).await.map_err(StartError::Observer)?;
+            broker.begin_observing().await.map_err(StartError::Observer)?;
         }
         Ok(broker)
     }
@@ -375,6 +377,7 @@ impl Builder {
             Some(Ok(file)) => Some(file),
             Some(Err(error)) => return drop(tell.send(Err(error.into()))),
         };
+        let observed = if upstream.is_some() { self.observed } else { Vec::new() };
         let credentials = upstream.and_then(|upstream| Some((upstream.user_name?, upstream.password)));
         let (restart, mut restarts) = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(
@@ -384,6 +387,7 @@ impl Builder {
             self.config,
             self.users,
             credentials,
+            observed,
             ca_file,
             restart,
             self.artifacts,

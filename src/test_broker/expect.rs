@@ -6,6 +6,7 @@ use crate::journal::{Published, Record};
 use crate::packet::Qos;
 use bytes::Bytes;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,14 +204,18 @@ impl Expectation {
         };
         match self.broker.wait_for(since, self.within, is_it).await {
             Ok(record) => {
-                self.broker.set_cursor(record.sequence + 1);
+                let mut cursor = self.broker.cursor();
+                cursor.matched = record.sequence + 1;
+                cursor.taken.insert(record.sequence);
+                drop(cursor);
                 Ok(Received { record, captures })
             }
             Err(records) => Err(self.miss(&records)),
         }
     }
 
-    /// Waits until the broker has settled and sees that there is no such message.
+    /// Waits until the broker has settled and sees that there is no such message since the last one that the test
+    /// published; those that were expected and came do not count, unless it is told from where to look.
     ///
     /// # Panics
     ///
@@ -220,17 +225,21 @@ impl Expectation {
         self.assert_none();
     }
 
-    /// Looks for a while (`within`, here 500 ms by default) and sees that there is no such message.
+    /// Looks for a while (`within`, here 500 ms by default) and sees that there is no such message, from where
+    /// [`Expectation::none_when_settled`] looks, too.
     ///
     /// # Panics
     ///
     /// When there is one.
     pub async fn none(self) {
         let window = if self.within == WAIT { WINDOW } else { self.within };
-        let since = self.since.unwrap_or_else(|| self.broker.cursor());
-        let is_it = |record: &Record| self.holds(record);
+        let (since, taken) = self.since_trigger();
+        let is_it = |record: &Record| !taken.contains(&record.sequence) && self.holds(record);
         // What was found is told below.
         let _ = self.broker.wait_for(since, window, is_it).await;
+        if let Err(reason) = self.broker.check_observer(WAIT).await {
+            self.broker.fail(&reason);
+        }
         self.assert_none();
     }
 
@@ -240,12 +249,13 @@ impl Expectation {
     }
 
     fn assert_none(&self) {
-        let since = match self.checked_since() {
-            Ok(since) => since,
-            Err(text) => self.broker.fail(&text),
-        };
+        if let Some(fault) = &self.fault {
+            self.broker.fail(fault);
+        }
+        let (since, taken) = self.since_trigger();
         let records = self.broker.records_since(since);
-        if let Some(record) = records.iter().find(|record| self.holds(record)) {
+        let is_it = |record: &&Arc<Record>| !taken.contains(&record.sequence) && self.holds(record);
+        if let Some(record) = records.iter().find(is_it) {
             self.broker.fail(&format!("a message came that must not: {}", super::describe(record)));
         }
     }
@@ -253,7 +263,21 @@ impl Expectation {
     fn checked_since(&self) -> Result<u64, String> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
-            None => Ok(self.since.unwrap_or_else(|| self.broker.cursor())),
+            None => Ok(self.since.unwrap_or_else(|| {
+                let cursor = self.broker.cursor();
+                cursor.trigger.max(cursor.matched)
+            })),
+        }
+    }
+
+    /// From where it is looked for what must not be, and which messages were expected since.
+    fn since_trigger(&self) -> (u64, BTreeSet<u64>) {
+        match self.since {
+            Some(since) => (since, BTreeSet::new()),
+            None => {
+                let cursor = self.broker.cursor();
+                (cursor.trigger, cursor.taken.clone())
+            }
         }
     }
 

@@ -62,13 +62,22 @@ impl TestBroker {
         self.hub().with(|state| state.freeze(false));
     }
 
+    /// Whether it was stopped and not started again.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.hub().lock().is_stopped
+    }
+
     /// Stops the broker: its connections end, new ones are refused, what it remembers waits for
-    /// [`TestBroker::resume_from_stop`].
+    /// [`TestBroker::resume_from_stop`]. One that is stopped stays so.
     ///
     /// # Errors
     ///
     /// When the broker's thread has ended.
     pub async fn stop(&self) -> Result<(), StartError> {
+        if self.is_stopped() {
+            return Ok(());
+        }
         let told = self.ask(Restart::Stop);
         told.await.map_err(|_| io::Error::other("the broker's thread has ended"))??;
         let remembered = self.hub().with(state::State::stop);
@@ -81,15 +90,27 @@ impl TestBroker {
     ///
     /// # Errors
     ///
-    /// When a port was taken by another program meanwhile.
+    /// [`StartError::Running`] for one that was not stopped; when a port was taken by another program meanwhile; when the
+    /// broker behind does not let our observer in.
     pub async fn resume_from_stop(&self, keep: Keep) -> Result<(), StartError> {
+        if !self.is_stopped() {
+            return Err(StartError::Running);
+        }
         let mut remembered =
             self.shared.remembered.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
         remembered.retain(|change| keep.keeps(change));
-        if !self.hub().lock().is_in_front {
-            self.hub().with(|state| state.start(self.shared.config.clone(), remembered));
+        let is_in_front = self.hub().lock().is_in_front;
+        self.hub().with(|state| {
+            state.is_stopped = false;
+            if !is_in_front {
+                state.start(self.shared.config.clone(), remembered);
+            }
+        });
+        self.ask(Restart::Start).await.map_err(|_| io::Error::other("the broker's thread has ended"))??;
+        if is_in_front && !self.shared.observed.is_empty() {
+            self.begin_observing().await.map_err(StartError::Observer)?;
         }
-        self.ask(Restart::Start).await.map_err(|_| io::Error::other("the broker's thread has ended"))?
+        Ok(())
     }
 
     /// Stops and starts the broker.

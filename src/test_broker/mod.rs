@@ -48,6 +48,7 @@ mod hub;
 mod inspect;
 mod life;
 pub mod matcher;
+mod observer;
 mod player;
 mod publish;
 mod record_json;
@@ -77,17 +78,19 @@ pub use player::{Player, PlayerError};
 pub use publish::{Delivery, Publication};
 pub use record_json::{packet_value, record_value, snapshot_value};
 pub use stream::TestStream;
+#[cfg(feature = "check")]
+pub(crate) use timeline::printable;
 pub use timeline::{describe, line as timeline_line, timeline};
 pub use upstream::UpstreamError;
 
 use crate::fault::Rule;
 use crate::net::tls::CaFile;
 use hub::Hub;
-use shared::Shared;
+use shared::{Cursor, Shared};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -234,16 +237,26 @@ impl TestBroker {
 
     /// Waits until [`TestBroker::is_settled`]; false when that takes longer than `within`.
     pub async fn settled_within(&self, within: Duration) -> bool {
+        self.comes_true(within, state::State::is_settled).await
+    }
+
+    /// Waits until all that clients have sent was read, and the end of those that are gone was seen; false when that takes
+    /// longer than `within`. Whoever has ended a device does so before what follows from its end is looked for.
+    pub async fn read_out_within(&self, within: Duration) -> bool {
+        self.comes_true(within, state::State::is_read_out).await
+    }
+
+    async fn comes_true(&self, within: Duration, is_so: impl Fn(&state::State) -> bool) -> bool {
         // What lies in a socket is not told by anyone, so it is looked for now and then.
         const LOOK_AGAIN: Duration = Duration::from_millis(2);
         let mut over = self.hub().deadline(within);
         loop {
-            let look = |state: &mut state::State| state.is_settled().then_some(());
+            let look = |state: &mut state::State| is_so(state).then_some(());
             if self.hub().wait(LOOK_AGAIN, look).await.is_ok() {
                 return true;
             }
             if !matches!(over.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
-                return self.is_settled();
+                return is_so(&self.hub().lock());
             }
         }
     }
@@ -291,11 +304,7 @@ impl TestBroker {
         panic!("{text}\n\nWhat happened last:\n{}", timeline(shown));
     }
 
-    fn cursor(&self) -> u64 {
-        *self.shared.cursor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_cursor(&self, cursor: u64) {
-        *self.shared.cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
+    fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.shared.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

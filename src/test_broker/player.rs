@@ -1,7 +1,7 @@
 //! Clients that a test or a scenario plays itself.
 
+use super::TestBroker;
 use super::actor::{ActorId, Told};
-use super::{TestBroker, WAIT};
 use crate::packet::{
     Connack, Connect, Disconnect, Properties, Publish, ReasonCode, SubscriptionOptions, Text,
 };
@@ -17,7 +17,7 @@ pub enum PlayerError {
     #[error("the broker is stopped")]
     Stopped,
     /// CONNACK refused it.
-    #[error("refused: {} (0x{:02x})", .0.name(), .0.0)]
+    #[error("refused: {} (0x{:02x})", .0.refusal_name(), .0.0)]
     Refused(ReasonCode),
     /// The connection ended before the answer.
     #[error("the connection ended{}", .0.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
@@ -238,39 +238,10 @@ impl TestBroker {
                 return Ok(player);
             }
         }
-        let version = crate::packet::ProtocolVersion::V5;
         let name = format!("culex-test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let name = if self.hub().lock().is_in_front { name } else { "culex-test".to_owned() };
-        let config = super::builder::inside_config(&name, version, shared.credentials.as_ref());
-        let player = Player::inside(self.clone(), config);
-        player.connect(WAIT).await?;
+        let (player, _) = self.insider(&name).await?;
         *shared.publisher.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(player.id());
         Ok(player)
-    }
-
-    /// Lets an observer subscribe at the broker behind.
-    pub(super) async fn begin_observing(&self, filters: &[String]) -> Result<(), String> {
-        let name = format!("culex-observer-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let version = crate::packet::ProtocolVersion::V5;
-        let config = super::builder::inside_config(&name, version, self.shared.credentials.as_ref());
-        let player = Player::inside(self.clone(), config);
-        player.connect(WAIT).await.map_err(|error| error.to_string())?;
-        self.observe_with(&player, filters).await?;
-        self.hub().with(|state| state.observer = Some(player.id()));
-        Ok(())
-    }
-
-    async fn observe_with(&self, player: &Player, filters: &[String]) -> Result<(), String> {
-        let mut asked = Vec::new();
-        for filter in filters {
-            let filter = Text::try_from(filter.as_str()).map_err(|error| format!("{filter}: {error}"))?;
-            asked.push((filter, super::builder::observing()));
-        }
-        let subscribed = player.subscribe(Properties::EMPTY, asked, WAIT).await;
-        let reasons = subscribed.map_err(|error| error.to_string())?;
-        match reasons.iter().zip(filters).find(|(reason, _)| reason.is_error()) {
-            Some((reason, filter)) => Err(format!("subscribing to '{filter}': {}", reason.name())),
-            None => Ok(()),
-        }
     }
 }

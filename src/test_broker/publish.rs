@@ -1,11 +1,12 @@
 //! Messages that a test publishes through the broker itself.
 
-use super::{TestBroker, WAIT};
+use super::{Cursor, TestBroker, WAIT};
 use crate::journal::{Happening, Record};
 use crate::packet::{
     Packet, PacketIdentifier, PacketType, Properties, Property, Publish, Qos, ReasonCode, Sender, Text,
 };
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -92,7 +93,7 @@ impl Publication {
         let broker = self.broker;
         let player = broker.publisher().await.map_err(|error| error.to_string())?;
         let since = broker.position();
-        broker.set_cursor(since);
+        *broker.cursor() = Cursor { trigger: since, matched: since, taken: BTreeSet::new() };
         let reason = player.publish(publish, WAIT).await.map_err(|error| error.to_string())?;
         Ok(Delivery { broker, topic, payload: self.payload, since, reason })
     }

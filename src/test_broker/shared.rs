@@ -8,7 +8,8 @@ use super::timeline::timeline;
 use super::{Address, SHOWN_RECORDS};
 use crate::broker;
 use crate::net::tls::CaFile;
-use crate::packet::Text;
+use crate::packet::{ProtocolVersion, Text};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,6 +25,23 @@ pub(super) enum Restart {
     Quit,
 }
 
+/// Where expectations look from.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    /// The last message that the test published.
+    pub(super) trigger: u64,
+    /// Behind the last message that was expected and came.
+    pub(super) matched: u64,
+    /// The messages since the trigger that were expected and came.
+    pub(super) taken: BTreeSet<u64>,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { trigger: 1, matched: 1, taken: BTreeSet::new() }
+    }
+}
+
 /// What outlives every handle.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -35,6 +53,10 @@ pub(super) struct Shared {
     pub(super) users: Vec<(String, String)>,
     /// Who we are at the broker behind.
     pub(super) credentials: Option<(Text, Option<bytes::Bytes>)>,
+    /// What our observer subscribes to there.
+    pub(super) observed: Vec<String>,
+    /// What our own clients speak.
+    pub(super) version: Mutex<ProtocolVersion>,
     pub(super) ca_file: Option<CaFile>,
     pub(super) restart: mpsc::UnboundedSender<Restart>,
     /// Where the journal of a test that fails is kept.
@@ -42,7 +64,7 @@ pub(super) struct Shared {
     /// What a stopped broker remembers.
     pub(super) remembered: Mutex<Vec<broker::Change>>,
     /// Where the next expectation looks from.
-    pub(super) cursor: Mutex<u64>,
+    pub(super) cursor: Mutex<Cursor>,
     pub(super) publisher: Mutex<Option<ActorId>>,
     /// Whether a failure has told already what happened.
     pub(super) is_told: AtomicBool,
@@ -57,6 +79,7 @@ impl Shared {
         config: broker::Config,
         users: Vec<(String, String)>,
         credentials: Option<(Text, Option<bytes::Bytes>)>,
+        observed: Vec<String>,
         ca_file: Option<CaFile>,
         restart: mpsc::UnboundedSender<Restart>,
         artifacts: Option<PathBuf>,
@@ -68,11 +91,13 @@ impl Shared {
             config,
             users,
             credentials,
+            observed,
+            version: Mutex::new(ProtocolVersion::V5),
             ca_file,
             restart,
             artifacts,
             remembered: Mutex::new(Vec::new()),
-            cursor: Mutex::new(1),
+            cursor: Mutex::new(Cursor::default()),
             publisher: Mutex::new(None),
             is_told: AtomicBool::new(false),
         }

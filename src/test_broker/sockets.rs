@@ -4,8 +4,8 @@ use super::end::End;
 use super::hub::Hub;
 use super::state::{Admission, Arrival};
 use crate::fault::Ending;
-use crate::net::Transport;
 use crate::net::server::{Arriving, Incoming};
+use crate::net::{Prompt, Transport};
 use crate::packet::Sender;
 use socket2::SockRef;
 use std::os::fd::OwnedFd;
@@ -53,11 +53,12 @@ async fn carry(hub: Arc<Hub>, arriving: Arriving, kind: &'static str) {
         Admission::Ended(ending) => return close(socket.as_deref(), ending),
     }
     // The rules saw the connection before its handshake, the broker sees it behind it.
-    let Ok(Ok((mut stream, identity))) = tokio::time::timeout(HANDSHAKE_MAX, arriving.climb()).await else {
+    let Ok(Ok((stream, identity))) = tokio::time::timeout(HANDSHAKE_MAX, arriving.climb()).await else {
         return;
     };
     hub.with(|state| state.attach(line, &arrival, identity));
     drop(arrival);
+    let mut stream = Prompt::new(stream, socket.clone());
     let carried = tokio::io::copy_bidirectional(&mut stream, &mut end).await;
     if carried.is_err() && hub.lock().is_reset(line) {
         close(socket.as_deref(), Ending::Reset);

@@ -4,14 +4,17 @@
 
 mod acting;
 mod life;
+mod observing;
 
-use super::actor::{Actor, ActorId, Told, take_bytes};
+pub(super) use observing::Observer;
+
+use super::actor::{Actor, ActorId, take_bytes};
 use super::clock::Timepiece;
 use super::gate::Gate;
 use crate::broker::{self, Broker, ConnectionId, ConnectionInfo, Event, Progress};
 use crate::fault::{Context, Ending, Line, Rules};
-use crate::journal::{Fact, Happening, Journal, Published};
-use crate::packet::{Publish, Sender, Text, Transmit};
+use crate::journal::{Fact, Happening, Journal};
+use crate::packet::{Sender, Text, Transmit};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -54,6 +57,8 @@ struct Slot {
     writers: [Option<Waker>; 2],
     /// The client's socket, to see what it has said and nobody has read, and for a reset.
     socket: Option<Arc<OwnedFd>>,
+    /// Whether the end of what the client says has been seen.
+    is_client_gone: bool,
     /// Whether the broker has more than the line may hold.
     is_full: bool,
 }
@@ -87,8 +92,10 @@ pub(super) struct State {
     touched: BTreeSet<u64>,
     actors: BTreeMap<ActorId, Actor>,
     actors_made: u64,
-    /// The actor whose messages are what the journal takes for messages, in front of another broker.
-    pub(super) observer: Option<ActorId>,
+    /// Who sees the messages of another broker that this one stands in front of.
+    pub(super) observer: Option<Observer>,
+    /// Whether it was stopped and not started again.
+    pub(super) is_stopped: bool,
     is_frozen: bool,
     transmit: Transmit,
     /// Lines whose upstream is to be dialled.
@@ -113,6 +120,7 @@ impl State {
             actors: BTreeMap::new(),
             actors_made: 0,
             observer: None,
+            is_stopped: false,
             is_frozen: false,
             transmit: Transmit::new(),
             dials: Vec::new(),
@@ -146,6 +154,7 @@ impl State {
             wakers: [None, None],
             writers: [None, None],
             socket: arrival.socket.clone(),
+            is_client_gone: false,
             is_full: false,
         };
         self.lines.insert(number, slot);
@@ -214,6 +223,9 @@ impl State {
 
     /// `sender` has closed its end.
     pub(super) fn closed(&mut self, number: u64, sender: Sender) {
+        if let Some(slot) = self.lines.get_mut(&number) {
+            slot.is_client_gone |= sender == Sender::Client;
+        }
         self.with_line(number, |line, context| line.handle_closed(context, sender));
     }
 
@@ -455,24 +467,6 @@ impl State {
         }
     }
 
-    /// In front of another broker, what the observer receives is what is known of messages.
-    fn take_observed(&mut self) {
-        let Some(actor) = self.observer.and_then(|id| self.actors.get_mut(&id)) else {
-            return;
-        };
-        let mut messages = Vec::new();
-        actor.told.retain(|told| match told {
-            Told::Message(publish) => {
-                messages.push(published(publish));
-                false
-            }
-            _ => true,
-        });
-        for message in messages {
-            self.write(Happening::Message(Box::new(message)));
-        }
-    }
-
     /// When something is due.
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         let broker = self.broker.as_ref().and_then(Broker::poll_timeout).filter(|_| !self.is_frozen);
@@ -522,9 +516,15 @@ impl State {
     /// Whether nothing is on its way any more, as far as this side can see.
     pub(super) fn is_settled(&self) -> bool {
         self.broker.as_ref().is_none_or(Broker::is_settled)
-            && self.lines.values().all(|slot| {
-                slot.line.is_quiet() && slot.socket.as_ref().is_none_or(|socket| unread_bytes(socket) == 0)
-            })
+            && self.lines.values().all(|slot| slot.line.is_quiet())
+            && self.is_read_out()
+    }
+
+    /// Whether all that clients have said, their end too, was read.
+    pub(super) fn is_read_out(&self) -> bool {
+        self.lines.values().all(|slot| {
+            slot.socket.as_ref().is_none_or(|socket| !unread(socket).is_news(slot.is_client_gone))
+        })
     }
 }
 
@@ -573,24 +573,33 @@ fn as_happening(fact: Fact, is_inside: bool) -> Option<Happening> {
     }
 }
 
-/// A message as the observer received it.
-fn published(publish: &Publish) -> Published {
-    Published {
-        topic: Text::detached(&publish.topic),
-        payload: publish.payload.clone(),
-        qos: publish.qos,
-        retain: publish.retain,
-        dup: publish.dup,
-        properties: publish.properties.clone(),
-        is_will: false,
+/// What lies in a socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Unread {
+    Nothing,
+    Bytes,
+    End,
+}
+
+impl Unread {
+    /// Whether it is something that was not seen before; an end stays in its socket.
+    fn is_news(self, is_end_seen: bool) -> bool {
+        self == Self::Bytes || (self == Self::End && !is_end_seen)
     }
 }
 
-/// Bytes that have arrived at a socket and were not read; 0 when the system does not tell.
-fn unread_bytes(socket: &OwnedFd) -> usize {
+/// What has arrived at a socket and was not read.
+fn unread(socket: &OwnedFd) -> Unread {
     use std::os::fd::AsRawFd;
-    let mut count: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as it is owned, and FIONREAD writes one int.
-    let told = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &mut count) };
-    if told == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+    let mut byte = 0_u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: the descriptor is open as long as it is owned, and at most one byte is written, to one.
+    let peeked = unsafe { libc::recv(socket.as_raw_fd(), (&raw mut byte).cast(), 1, flags) };
+    match peeked {
+        0 => Unread::End,
+        1.. => Unread::Bytes,
+        // A reset is an end, too.
+        _ if std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock => Unread::Nothing,
+        _ => Unread::End,
+    }
 }

@@ -36,13 +36,7 @@ impl TestBroker {
     /// The topics of what is retained under `filters`, also at the broker behind.
     pub(crate) async fn retained_behind(&self, filters: &[String]) -> Result<Vec<String>, String> {
         let name = format!("culex-retained-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let config = super::builder::inside_config(
-            &name,
-            crate::packet::ProtocolVersion::V5,
-            self.shared.credentials.as_ref(),
-        );
-        let player = super::Player::inside(self.clone(), config);
-        player.connect(WAIT).await.map_err(|error| error.to_string())?;
+        let (player, _) = self.insider(&name).await.map_err(|error| error.to_string())?;
         let options = SubscriptionOptions { maximum_qos: Qos::AtLeastOnce, ..SubscriptionOptions::default() };
         let text = |text: &str| Text::try_from(text).map_err(|error| format!("{text}: {error}"));
         // What is retained comes before a message of our own that was sent later.

@@ -45,7 +45,9 @@ fn happening(happening: &Happening) -> String {
             let clean = if *clean_start { ", clean start" } else { "" };
             format!("is connected ({session}{clean}, keep alive {keep_alive} s)")
         }
-        Happening::Refused(reason) => format!("is refused: {} (0x{:02x})", reason.name(), reason.0),
+        Happening::Refused(reason) => {
+            format!("is refused: {} (0x{:02x})", reason.refusal_name(), reason.0)
+        }
         Happening::Subscribed { filter, reason } if reason.is_error() => {
             format!("may not subscribe to {filter}: {}", reason.name())
         }
@@ -68,7 +70,7 @@ fn happening(happening: &Happening) -> String {
             format!("publishes {} (QoS {}{retain}{will}) {payload}", message.topic, message.qos as u8)
         }
         Happening::Mark(name) => format!("mark {name}"),
-        Happening::Note { source, text } => format!("[{source}] {text}"),
+        Happening::Note { source, text } => format!("[{source}] {}", printable(text)),
         Happening::ClockTurned(distance) => format!("the clock is turned by {distance:?}"),
         Happening::Stopped => "the broker stops".to_owned(),
         Happening::Started => "the broker starts".to_owned(),
@@ -98,6 +100,25 @@ fn fact_words(fact: &Fact) -> String {
         Fact::Unsubscribed { filter } => format!("broker: unsubscribed from {filter}"),
         other => format!("broker: {other:?}"),
     }
+}
+
+/// What a program printed, without what would tamper with a terminal, and not longer than a few of its lines.
+#[must_use]
+pub(crate) fn printable(text: &str) -> String {
+    const CHARS_MAX: usize = 400;
+    let mut line = String::with_capacity(text.len().min(CHARS_MAX));
+    for (at, letter) in text.chars().enumerate() {
+        match letter {
+            _ if at == CHARS_MAX => {
+                line.push_str(&format!("... ({} bytes)", text.len()));
+                break;
+            }
+            '\t' => line.push('\t'),
+            letter if letter.is_control() => line.extend(letter.escape_default()),
+            letter => line.push(letter),
+        }
+    }
+    line
 }
 
 /// Records in lines, each with its time.
@@ -153,4 +174,16 @@ pub(super) fn snapshot(records: &[Arc<Record>]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_cannot_tamper_with_a_terminal() {
+        assert_eq!(printable("a\tb\u{1b}[31m\u{1}\u{9b}ü"), "a\tb\\u{1b}[31m\\u{1}\\u{9b}ü");
+        let long = printable(&"x".repeat(70_000));
+        assert!(long.len() < 500 && long.ends_with("... (70000 bytes)"), "{long}");
+    }
 }

@@ -57,6 +57,7 @@ impl Upstream {
             split_port(address, default_port).ok_or_else(|| UpstreamError::Address(hidden()))?;
         let mut target = Target::plain(Endpoint::Tcp { host: host.to_owned(), port });
         target.nodelay = true;
+        target.quickack = true;
         if is_secure {
             let settings = TlsSettings {
                 ca_file: ca_file.map(Path::to_owned),

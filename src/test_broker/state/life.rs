@@ -27,7 +27,13 @@ impl State {
 
     /// Ends the connections of a client, as a broken network would.
     pub(in crate::test_broker) fn cut_client(&mut self, client: &str, ending: Ending) -> usize {
-        let is_named = |slot: &&Slot| !slot.line.is_inside() && slot.line.client_identifier() == client;
+        // What has ended at one side already, a broken network cannot end.
+        let is_named = |slot: &&Slot| {
+            !slot.line.is_inside()
+                && !slot.is_client_gone
+                && slot.line.ending().is_none()
+                && slot.line.client_identifier() == client
+        };
         let numbers: Vec<u64> = self.lines.values().filter(is_named).map(|slot| slot.line.number()).collect();
         for number in &numbers {
             self.with_line(*number, |line, context| line.end(context, ending));
@@ -54,6 +60,8 @@ impl State {
     /// Ends all connections and the broker; what it remembers is in the answer, in its own words.
     pub(in crate::test_broker) fn stop(&mut self) -> Vec<broker::Change> {
         let mut remembered = Vec::new();
+        self.is_stopped = true;
+        self.observer = None;
         if let Some(broker) = self.broker.take() {
             broker.snapshot(|change| remembered.push(change));
         }
