@@ -39,9 +39,7 @@ impl Play {
             self.receive(&id, receive).await?;
         }
         if spec.receive_nothing {
-            if self.is_embedded {
-                self.settle().await?;
-            }
+            self.let_come(None).await?;
             let left = self.player(&id)?.take_messages();
             if let Some(message) = left.first() {
                 return Err(Failure::failed(format!(

@@ -66,10 +66,19 @@ impl Compiler<'_> {
         if let Some(size) = &spec.size {
             let bound = |value: &Value| value.as_u64().and_then(|size| usize::try_from(size).ok());
             payload.push(match size {
-                Value::Object(bounds) => Payload::Size(
-                    bounds.get("min").map_or(Some(0), bound).ok_or("size: min is no number")?,
-                    bounds.get("max").map_or(Some(usize::MAX), bound).ok_or("size: max is no number")?,
-                ),
+                Value::Object(bounds) => {
+                    if let Some(word) = bounds.keys().find(|word| !["min", "max"].contains(&word.as_str())) {
+                        let suggestion = super::load::suggestion(word, ["min", "max"]);
+                        return Err(format!("size: there is no '{word}'{suggestion}"));
+                    }
+                    let least = bounds.get("min").map_or(Some(0), bound).ok_or("size: min is no number")?;
+                    let most = bounds.get("max").map_or(Some(usize::MAX), bound);
+                    let most = most.ok_or("size: max is no number")?;
+                    if bounds.is_empty() || least > most {
+                        return Err(format!("size: nothing has at least {least} and at most {most} bytes"));
+                    }
+                    Payload::Size(least, most)
+                }
                 exact => {
                     let exact = bound(exact).ok_or("size: a number, or min and max")?;
                     Payload::Size(exact, exact)

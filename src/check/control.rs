@@ -204,7 +204,7 @@ impl Control {
     async fn reset(&mut self) -> Result<(), String> {
         let (broker, folder) = (self.play.broker.clone(), self.play.folder.clone());
         // Nothing of before answers, fails or publishes a will behind this.
-        self.play.background.shutdown().await;
+        self.play.responders.shutdown().await;
         self.play.faults.clear();
         self.play.players.clear();
         broker.restart(Keep::NOTHING).await.map_err(|error| error.to_string())?;

@@ -1,7 +1,8 @@
 //! Runs one scenario: broker, setup, devices, steps, teardown.
 
+use super::background::Responders;
 use super::compile::Compiler;
-use super::device::Device;
+use super::device::{Device, Stopped};
 use super::load::Loaded;
 use super::outcome::{Outcome, StepOutcome, Verdict};
 use super::scenario::{DeviceSpec, ExpectSpec, Step};
@@ -9,12 +10,11 @@ use super::variables::Variables;
 use super::{start, text};
 use crate::test_broker::{FaultGuard, Player, TestBroker};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// How long a scenario may take unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -74,17 +74,25 @@ pub(super) struct Play {
     pub(super) within: Duration,
     /// Whether the broker is our own, whose state is known.
     pub(super) is_embedded: bool,
-    /// Where `since: start` looks from in the journal.
+    /// What is subscribed to at a broker that is not our own.
+    pub(super) observed: Vec<String>,
+    /// Where `since: start`, the last thing that set something off, the last match and the marks are in the journal.
     pub(super) begun: u64,
-    /// Where the last thing that set something off, the last match and the marks are in the journal.
     pub(super) trigger: u64,
+    pub(super) trigger_time: Duration,
     pub(super) matched: u64,
+    /// What was expected and came since the trigger.
+    pub(super) taken: BTreeSet<u64>,
+    /// Where each device's output was looked for last.
+    pub(super) logged: BTreeMap<String, u64>,
     pub(super) marks: BTreeMap<String, u64>,
     pub(super) faults: BTreeMap<String, FaultGuard>,
     pub(super) faults_made: usize,
     pub(super) players: BTreeMap<String, Player>,
     pub(super) devices: BTreeMap<String, Device>,
-    pub(super) background: JoinSet<()>,
+    pub(super) responders: Responders,
+    /// Whether nothing was retained before, so that what is retained later may be cleared.
+    is_ours_to_clear: bool,
     pub(super) warnings: Vec<String>,
     steps: Vec<StepOutcome>,
 }
@@ -138,6 +146,7 @@ async fn prepare(loaded: &Loaded, run: &Run) -> Result<Play, String> {
         folder: loaded.folder().to_owned(),
         within: scenario.within.map_or(WITHIN, |within| within.0),
         is_embedded: scenario.broker.url.is_none(),
+        observed,
         ..Play::beside(broker, loaded.folder())
     };
     let named = scenario.devices.iter().map(|(name, spec)| (name.as_str(), spec));
@@ -179,6 +188,11 @@ fn observed(loaded: &Loaded, variables: &Variables) -> Result<Vec<String>, Strin
     Ok(known)
 }
 
+/// Where a step about a device is: its name, which may be the word itself.
+fn place_of(device: &str) -> String {
+    if device == "device" { device.to_owned() } else { format!("device {device}") }
+}
+
 fn collect(expect: &ExpectSpec, filters: &mut Vec<String>) {
     filters.extend(expect.topic.clone());
     expect.all.iter().chain(&expect.any).chain(&expect.sequence).for_each(|part| collect(part, filters));
@@ -198,15 +212,20 @@ impl Play {
             folder: folder.to_owned(),
             within: WITHIN,
             is_embedded: true,
+            observed: Vec::new(),
             begun: 1,
             trigger,
+            trigger_time: Duration::ZERO,
             matched: trigger,
+            taken: BTreeSet::new(),
+            logged: BTreeMap::new(),
             marks: BTreeMap::new(),
             faults: BTreeMap::new(),
             faults_made: 0,
             players: BTreeMap::new(),
             devices: BTreeMap::new(),
-            background: JoinSet::new(),
+            responders: Responders::default(),
+            is_ours_to_clear: false,
             warnings: Vec::new(),
             steps: Vec::new(),
         }
@@ -228,7 +247,7 @@ impl Play {
         if let Err(failure) = ended {
             self.close_open_step(failure);
         }
-        self.background.abort_all();
+        self.responders.stop();
         let teardown = self.tear_down(&scenario.teardown, &scenario.broker.clean);
         if tokio::time::timeout(TEARDOWN_MAX, teardown).await.is_err() {
             self.close_open_step(Failure::failed(format!("teardown took longer than {TEARDOWN_MAX:?}")));
@@ -243,6 +262,7 @@ impl Play {
             if !self.closed("broker", "nothing is retained before", checked) {
                 return;
             }
+            self.is_ours_to_clear = true;
         }
         if !self.take_all("setup", setup).await {
             return;
@@ -253,7 +273,8 @@ impl Play {
             if !is_wanted {
                 continue;
             }
-            self.open(&format!("device {name}"), "starts and becomes ready");
+            let is_waited_for = self.devices.get(&name).is_some_and(|device| device.spec.ready.is_some());
+            self.open(&place_of(&name), if is_waited_for { "starts and becomes ready" } else { "starts" });
             let started = self.start_device(&name).await;
             if !self.close(started) {
                 return;
@@ -274,14 +295,17 @@ impl Play {
             if let Some(device) = self.devices.get_mut(&name)
                 && device.is_started()
             {
-                let stopped = device.stop(&broker).await;
-                if let Err(reason) = stopped {
-                    self.open(&format!("device {name}"), "stops");
-                    self.close(Err(Failure::failed(reason)));
+                match device.stop(&broker).await {
+                    Ok(Stopped::InTime) => {}
+                    Ok(Stopped::Killed(warning)) => self.warnings.push(warning),
+                    Err(reason) => {
+                        self.open(&place_of(&name), "stops");
+                        self.close(Err(Failure::failed(reason)));
+                    }
                 }
             }
         }
-        if !clean.is_empty()
+        if self.is_ours_to_clear
             && let Err(reason) = self.clear_retained(clean).await
         {
             self.warnings.push(format!("retained messages could not be cleared: {reason}"));
@@ -348,6 +372,8 @@ impl Play {
     /// Whatever comes now is an answer to what is done now.
     pub(super) fn set_off(&mut self) {
         self.trigger = self.broker.position();
+        self.trigger_time = self.broker.elapsed();
+        self.taken.clear();
     }
 
     fn make_device(&self, name: &str, spec: &DeviceSpec) -> Result<Device, String> {
@@ -379,12 +405,19 @@ impl Play {
         let Some(device) = self.devices.get_mut(name) else {
             return Err(Failure::broken(format!("there is no device '{name}'")));
         };
+        let mut ready = std::pin::pin!(ready);
         let ended = tokio::select! {
-            ready = tokio::time::timeout(within, ready) => return Ok(ready.ok()),
+            ready = tokio::time::timeout(within, &mut ready) => return Ok(ready.ok()),
             ended = device.ended() => ended,
         };
         let status = ended.map_err(|error| Failure::broken(error.to_string()))?;
-        device.forget(&broker, status);
+        // It may have become ready in its last moment.
+        device.read_out().await;
+        let _ = broker.read_out_within(within).await;
+        if let Ok(ready) = tokio::time::timeout(Duration::ZERO, ready).await {
+            return Ok(Some(ready));
+        }
+        device.finish(&broker, status).await;
         Err(Failure::broken(format!(
             "{name} ended with {} before it was ready",
             super::device::words(status)

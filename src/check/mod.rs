@@ -13,6 +13,7 @@ pub mod engine;
 mod events;
 mod expect;
 pub mod expectation;
+pub(crate) mod group;
 pub mod load;
 mod outcome;
 pub mod report;

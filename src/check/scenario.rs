@@ -217,10 +217,10 @@ pub struct StopSpec {
     /// With which signal; TERM by default.
     #[serde(default)]
     pub signal: Option<String>,
-    /// How long it has before it is killed; 3 s by default.
+    /// How long it has before it is killed, which is a failure then; 3 s and a warning by default.
     #[serde(default)]
     pub within: Option<DurationSpec>,
-    /// The exit status it must have; any by default.
+    /// The exit status it must have; any by default, but 0 when it ends by itself.
     #[serde(default)]
     pub exit: Option<i32>,
 }
@@ -548,6 +548,9 @@ pub struct FiredSpec {
     /// At least so often; once by default.
     #[serde(default)]
     pub times: Option<u64>,
+    /// So often and no more, once nothing is on its way any more; 0 is never.
+    #[serde(default)]
+    pub exactly: Option<u64>,
     /// How long that may take.
     #[serde(default)]
     pub within: Option<DurationSpec>,

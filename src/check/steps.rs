@@ -1,8 +1,9 @@
 //! Steps, one after another.
 
 use super::compile::regex;
-use super::device::{Device, check_exit};
+use super::device::{Device, Stopped, check_exit};
 use super::engine::{Failure, Play};
+use super::group::{Group, keep_together};
 use super::outcome::Verdict;
 use super::scenario::{
     BrokerStep, DeviceStep, FaultSpec, KeepSpec, PublishSpec, ReadySpec, RunSpec, StateSpec, Step,
@@ -11,7 +12,7 @@ use super::variables::text_of;
 use crate::fault::spec::RuleSpec;
 use crate::journal::{Happening, Record};
 use crate::packet::{ReasonCode, topic};
-use crate::test_broker::Keep;
+use crate::test_broker::{Keep, printable};
 use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,6 +23,9 @@ const READY_MAX: Duration = Duration::from_secs(10);
 
 /// How long a command may take.
 const RUN_MAX: Duration = Duration::from_secs(30);
+
+/// How long what lies in sockets may take to be read before a clock is turned.
+const READ_OUT_MAX: Duration = Duration::from_secs(1);
 
 /// How often a state is looked at that is not yet as it must be.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -40,6 +44,8 @@ impl Play {
                 if !self.is_embedded {
                     return Err(Failure::broken("advance: only the embedded broker's clock can be turned"));
                 }
+                // What was sent and ended before has happened before.
+                let _ = self.broker.read_out_within(READ_OUT_MAX).await;
                 self.set_off();
                 self.broker.advance(distance.0);
                 Ok(())
@@ -130,12 +136,17 @@ impl Play {
         }
         if let Some(fired) = &spec.fired {
             let guard = self.faults.get(&fired.name).ok_or_else(|| named(self, &fired.name))?;
-            let (times, within) =
-                (fired.times.unwrap_or(1), fired.within.map_or(self.within, |within| within.0));
-            if !guard.fired_within(times, within).await {
-                let hits = guard.hits();
+            let times = fired.exactly.or(fired.times).unwrap_or(1);
+            let within = fired.within.map_or(self.within, |within| within.0);
+            let has_fired = guard.fired_within(times, within).await;
+            if fired.exactly.is_some() {
+                self.let_come(None).await?;
+            }
+            let hits = guard.hits();
+            if !has_fired || fired.exactly.is_some_and(|exactly| exactly != hits) {
+                let bound = if fired.exactly.is_some() { "exactly" } else { "at least" };
                 return Err(Failure::failed(format!(
-                    "'{}' fired {hits} times, must fire {times} times",
+                    "'{}' fired {hits} times, must fire {bound} {times} times",
                     fired.name
                 )));
             }
@@ -173,6 +184,9 @@ impl Play {
             ));
         }
         match spec {
+            BrokerStep::Stop(_) if self.broker.is_stopped() => {
+                Err(Failure::broken("broker: it is stopped already"))
+            }
             BrokerStep::Stop(_) => {
                 self.broker.stop().await.map_err(|error| Failure::broken(error.to_string()))
             }
@@ -218,8 +232,10 @@ impl Play {
             if self.folder.as_os_str().is_empty() { std::path::Path::new(".") } else { &self.folder };
         let mut command = tokio::process::Command::new(&words[0]);
         command.args(&words[1..]).envs(environment).current_dir(folder);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        keep_together(&mut command);
         let mut child = command.spawn().map_err(|error| Failure::broken(format!("{}: {error}", words[0])))?;
+        let group = Group::of(&child);
         let input =
             spec.stdin.as_ref().map(|input| self.variables.fill(input)).transpose()?.unwrap_or_default();
         if let Some(mut stdin) = child.stdin.take() {
@@ -233,6 +249,10 @@ impl Play {
             return Err(Failure::failed(format!("'{name}' has not ended within {within:?}")));
         };
         let output = output.map_err(|error| Failure::broken(error.to_string()))?;
+        // What it has left running in the background is meant to run.
+        if let Some(group) = group {
+            group.release();
+        }
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         for line in stdout.lines().chain(stderr.lines()) {
@@ -295,6 +315,9 @@ impl Play {
             || spec.start
             || spec.restart
             || spec.send.is_some();
+        if (spec.kill || spec.stop) && !self.device(&name)?.is_started() {
+            return Err(Failure::failed(format!("{name} does not run")));
+        }
         if is_change {
             self.set_off();
         }
@@ -304,8 +327,20 @@ impl Play {
         if let Some(signal) = &spec.signal {
             self.device(&name)?.signal(signal).map_err(Failure::failed)?;
         }
-        if spec.stop {
-            self.device(&name)?.stop(&broker).await.map_err(Failure::failed)?;
+        if spec.stop
+            && let Stopped::Killed(warning) =
+                self.device(&name)?.stop(&broker).await.map_err(Failure::failed)?
+        {
+            self.warnings.push(warning);
+        }
+        if spec.start || spec.restart {
+            self.start_device(&name).await?;
+        }
+        if let Some(line) = &spec.send {
+            let line = self.variables.fill(line)?;
+            let sent = tokio::time::timeout(within, self.device(&name)?.send(&line)).await;
+            sent.map_err(|_| Failure::failed(format!("{name} has not taken a line within {within:?}")))?
+                .map_err(Failure::failed)?;
         }
         if spec.exit.is_some() {
             let device = self.device(&name)?;
@@ -313,18 +348,12 @@ impl Play {
                 return Err(Failure::failed(format!("{name} has not ended within {within:?}")));
             };
             let status = ended.map_err(|error| Failure::broken(error.to_string()))?;
-            device.forget(&broker, status);
+            device.finish(&broker, status).await;
             check_exit(&name, status, spec.exit).map_err(Failure::failed)?;
-        }
-        if spec.start || spec.restart {
-            self.start_device(&name).await?;
-        }
-        if let Some(line) = &spec.send {
-            let line = self.variables.fill(line)?;
-            self.device(&name)?.send(&line).await.map_err(Failure::failed)?;
         }
         if let Some(pattern) = &spec.log {
             let since = if is_change { self.trigger } else { begun };
+            let since = since.max(self.logged.get(&name).copied().unwrap_or(0));
             self.expect_log(&name, pattern, since, within).await?;
         }
         Ok(())
@@ -345,6 +374,7 @@ impl Play {
                 "{name} has logged nothing that matches /{found}/ within {within:?}"
             )));
         };
+        self.logged.insert(name.to_owned(), record.sequence + 1);
         if let Happening::Note { text, .. } = &record.happening {
             let text = text.to_string();
             self.match_text(name, &text, pattern)?;
@@ -537,5 +567,5 @@ fn indented(text: &str) -> String {
     const LINES_MAX: usize = 15;
     let lines: Vec<&str> = text.lines().collect();
     let shown = &lines[lines.len().saturating_sub(LINES_MAX)..];
-    shown.iter().map(|line| format!("\n  {line}")).collect()
+    shown.iter().map(|line| format!("\n  {}", printable(line))).collect()
 }

@@ -129,10 +129,10 @@ fn device(spec: &DeviceStep) -> String {
         (spec.kill, "is killed"),
         (spec.signal.is_some(), "is signalled"),
         (spec.stop, "is stopped"),
-        (spec.exit.is_some(), "ends"),
         (spec.start, "is started"),
         (spec.restart, "is restarted"),
         (spec.send.is_some(), "is sent a line"),
+        (spec.exit.is_some(), "ends"),
         (spec.log.is_some(), "logs"),
     ];
     let words: Vec<&str> = is_said.iter().filter(|(is_said, _)| *is_said).map(|(_, word)| *word).collect();

@@ -126,7 +126,9 @@ impl<'a> Checker<'a> {
             Step::Run(spec) => self.run(spec),
             Step::Device(spec) => self.change_device(spec),
             Step::State(spec) => self.state(spec),
-            Step::Mark(_) | Step::Settle(_) | Step::Wait(_) => Ok(()),
+            Step::Settle(true) => self.needs_embedded("'settle'"),
+            Step::Settle(false) => Err("false asks for nothing; leave the step out".to_owned()),
+            Step::Mark(_) | Step::Wait(_) => Ok(()),
         }
     }
 
@@ -171,6 +173,7 @@ impl<'a> Checker<'a> {
         let groups = [("all", &spec.all), ("any", &spec.any), ("sequence", &spec.sequence)];
         if let Some((word, parts)) = groups.iter().find(|(_, parts)| !parts.is_empty()) {
             only(&said, &[word, "within", "since"], word)?;
+            self.since(spec)?;
             return parts.iter().try_for_each(|part| {
                 without(&part.said(), &MANNER, &format!("a part of '{word}'"))?;
                 without(&part.said(), &["all", "any", "sequence"], &format!("a part of '{word}'"))?;
@@ -194,6 +197,14 @@ impl<'a> Checker<'a> {
         }
         if counts.contains(&"exactly") && counts.len() > 1 || counts.contains(&"count") && counts.len() > 1 {
             return Err(format!("an exact count is the only one, here are {}", counts.join(", ")));
+        }
+        if spec.at_least == Some(0) && spec.at_most.is_none() {
+            return Err("'at_least: 0' is always so".to_owned());
+        }
+        if let (Some(least), Some(most)) = (spec.at_least, spec.at_most)
+            && least > most
+        {
+            return Err(format!("nothing is at least {least} and at most {most}"));
         }
         self.wanted(spec)
     }
@@ -248,6 +259,13 @@ impl<'a> Checker<'a> {
             );
         }
         without(&said, &["client", "session_present", "record"], "a message")?;
+        if !self.is_embedded {
+            let unknown = without(&said, &["from", "will"], "a message");
+            unknown.map_err(|_| "'from' and 'will' are known with the embedded broker only".to_owned())?;
+        }
+        if let Some(JsonSpec { equals: None, subset: None, schema: None }) = &spec.json {
+            return Err("json: what? 'equals', 'subset' or 'schema'".to_owned());
+        }
         // A step before may write the schema's file.
         let mut spec = spec.clone();
         if let Some(JsonSpec { schema: schema @ Some(Value::String(_)), .. }) = &mut spec.json {
@@ -260,6 +278,14 @@ impl<'a> Checker<'a> {
         let named = [&spec.release, &spec.remove].into_iter().flatten();
         let named = named.chain(spec.fired.iter().map(|fired| &fired.name));
         let mut is_about_known = false;
+        if let Some(fired) = &spec.fired {
+            if fired.times == Some(0) {
+                return Err("fired: 'times: 0' is always so; 'exactly: 0' is never".to_owned());
+            }
+            if fired.times.is_some() && fired.exactly.is_some() {
+                return Err("fired: 'times' is at least, 'exactly' is all; give one".to_owned());
+            }
+        }
         for name in named {
             is_about_known = true;
             if !self.faults.contains(name) {
@@ -296,6 +322,23 @@ impl<'a> Checker<'a> {
     }
 
     fn client(&self, spec: &ClientSpec) -> Result<(), String> {
+        if matches!(spec.connect, Some(ConnectSpec::Plain(false))) {
+            return Err("'connect: false' asks for nothing; leave it out".to_owned());
+        }
+        let does_something = spec.connect.is_some()
+            || spec.subscribe.is_some()
+            || !spec.unsubscribe.is_empty()
+            || spec.publish.is_some()
+            || spec.receive.is_some()
+            || spec.receive_nothing
+            || spec.disconnect.is_some()
+            || spec.kill;
+        if !does_something {
+            return Err(
+                "what? connect, subscribe, unsubscribe, publish, receive, receive_nothing, disconnect or kill"
+                    .to_owned(),
+            );
+        }
         if let Some(ConnectSpec::With(options)) = &spec.connect {
             options.version.as_ref().map(start::version).transpose()?;
             self.compiler().properties(&options.props)?;
@@ -397,6 +440,14 @@ impl<'a> Checker<'a> {
         if spec.clean == Some(false) {
             return Err("'clean: false' asks for nothing".to_owned());
         }
+        let asks_for_something = !spec.retained.is_empty()
+            || !spec.queue.is_empty()
+            || !spec.in_flight.is_empty()
+            || spec.sessions.is_some()
+            || spec.clean.is_some();
+        if !asks_for_something {
+            return Err("what? retained, queue, in_flight, sessions or clean".to_owned());
+        }
         spec.retained.keys().try_for_each(|filter| self.filter(filter))
     }
 }
@@ -473,6 +524,25 @@ steps:
                 "in an answer",
             ),
             ("device: { run: x }\nsteps: [{ device: {} }]", "what? start"),
+            ("steps: [{ state: {} }]", "what? retained"),
+            ("steps: [{ settle: false }]", "asks for nothing"),
+            ("steps: [{ client: { id: a } }]", "what? connect"),
+            ("steps: [{ client: { id: a, connect: false } }]", "asks for nothing"),
+            (
+                "steps: [{ fault: { name: f, do: drop } }, { fault: { fired: { name: f, times: 0 } } }]",
+                "always so",
+            ),
+            ("steps: [{ expect: { topic: a, at_least: 0 } }]", "always so"),
+            ("steps: [{ expect: { topic: a, at_least: 3, at_most: 2 } }]", "at least 3 and at most 2"),
+            ("steps: [{ expect: { topic: a, json: {} } }]", "json: what?"),
+            ("broker: { url: 'mqtt://x' }\nsteps: [{ settle: true }]", "needs the embedded broker"),
+            (
+                "broker: { url: 'mqtt://x' }\nsteps: [{ expect: { topic: a, from: b } }]",
+                "embedded broker only",
+            ),
+            ("steps: [{ expect: { all: [{ topic: a }], since: mark x } }]", "there is no mark 'x'"),
+            ("steps: [{ expect: { topic: a, size: { mni: 4 } } }]", "size: there is no 'mni'"),
+            ("steps: [{ expect: { topic: a, size: { min: 4, max: 3 } } }]", "nothing has at least 4"),
         ] {
             let complaint = complaint(steps).unwrap_or_default();
             assert!(complaint.contains(part), "{steps}: {complaint}");

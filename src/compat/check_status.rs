@@ -17,3 +17,6 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Terminated (SIGTERM); teardown has run.
 pub const TERMINATED: u8 = 143;
+
+/// The terminal was closed; teardown was run.
+pub const HUNG_UP: u8 = 129;

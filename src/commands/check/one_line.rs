@@ -3,6 +3,7 @@
 use super::super::{block_on, say};
 use super::complain;
 use crate::check::expectation::{Compiled, compile};
+use crate::check::group::{Group, keep_together};
 use crate::check::scenario::{CommandSpec, ExpectSpec, JsonSpec};
 use crate::compat::check_status;
 use crate::flags::{CheckBroker, ExpectFlags, MessageMatch, NoneFlags};
@@ -44,7 +45,10 @@ pub(super) fn expect(flags: &ExpectFlags) -> u8 {
         let begun = broker.elapsed();
         let mut command = start(&flags.command, &broker)?;
         let found = tokio::select! {
-            found = compiled.find(&broker, flags.within, flags.count) => found.map_err(Miss::failed),
+            found = compiled.find(&broker, flags.within, flags.count) => match found {
+                Ok(record) => Ok(record),
+                Err(text) => Err(sighted(&broker).await.err().unwrap_or_else(|| Miss::failed(text))),
+            },
             miss = failed_command(&mut command) => Err(miss),
         };
         let ended =
@@ -72,10 +76,11 @@ pub(super) fn none(flags: &NoneFlags) -> u8 {
         if flags.broker.embedded {
             broker.settled_within(LINGER_MAX).await;
         }
+        let sight = sighted(&broker).await;
         let found = compiled.find(&broker, Duration::ZERO, 1).await;
         let verdict = match found {
             Ok(record) => Err(Miss::failed(format!("a message came that must not: {}", describe(&record)))),
-            Err(_) => Ok(()),
+            Err(_) => sight,
         };
         tell(&flags.broker, &broker, verdict)?;
         ended?;
@@ -95,6 +100,7 @@ fn conclude(flags: &CheckBroker, check: impl Future<Output = Result<String, Miss
                 match signals.next().await {
                     Request::Interrupt => return check_status::INTERRUPTED,
                     Request::Terminate => return check_status::TERMINATED,
+                    Request::HangUp => return check_status::HUNG_UP,
                     _ => {}
                 }
             }
@@ -116,6 +122,11 @@ fn conclude(flags: &CheckBroker, check: impl Future<Output = Result<String, Miss
             miss.status
         }
     }
+}
+
+/// Sees that nothing came only because nothing can be seen.
+async fn sighted(broker: &TestBroker) -> Result<(), Miss> {
+    broker.check_observer(LINGER_MAX).await.map_err(Miss::broken)
 }
 
 /// What happened, for those who want to see it.
@@ -200,23 +211,32 @@ fn specify(flags: &MessageMatch) -> Result<ExpectSpec, String> {
     })
 }
 
+/// The command; what it leaves running ends with it.
+struct Started {
+    child: Child,
+    group: Option<Group>,
+}
+
 /// Starts the command, which finds the broker in its environment.
-fn start(words: &[OsString], broker: &TestBroker) -> Result<Option<Child>, Miss> {
+fn start(words: &[OsString], broker: &TestBroker) -> Result<Option<Started>, Miss> {
     let Some((program, arguments)) = words.split_first() else {
         return Ok(None);
     };
     let mut command = Command::new(program);
-    command.args(arguments).envs(crate::check::environment(broker)).kill_on_drop(true);
+    command.args(arguments).envs(crate::check::environment(broker));
+    keep_together(&mut command);
     let name = program.to_string_lossy();
-    command.spawn().map(Some).map_err(|error| Miss::broken(format!("Unable to run '{name}': {error}")))
+    let child = command.spawn().map_err(|error| Miss::broken(format!("Unable to run '{name}': {error}")))?;
+    let group = Group::of(&child);
+    Ok(Some(Started { child, group }))
 }
 
 /// Ends when the command has failed; never when it has not.
-async fn failed_command(command: &mut Option<Child>) -> Miss {
-    let Some(child) = command else {
+async fn failed_command(command: &mut Option<Started>) -> Miss {
+    let Some(command) = command else {
         return std::future::pending().await;
     };
-    match child.wait().await {
+    match command.child.wait().await {
         Ok(status) if status.success() => std::future::pending().await,
         Ok(status) => Miss::failed(said(status)),
         Err(error) => Miss::broken(error.to_string()),
@@ -228,8 +248,8 @@ fn said(status: ExitStatus) -> String {
 }
 
 /// Waits for the command's end for as long as `within`, then ends it; one that failed by itself fails the check.
-async fn end(command: Option<Child>, broker: &TestBroker, within: Duration) -> Result<(), Miss> {
-    let Some(mut child) = command else {
+async fn end(command: Option<Started>, broker: &TestBroker, within: Duration) -> Result<(), Miss> {
+    let Some(Started { mut child, group }) = command else {
         return Ok(());
     };
     let within = within.min(Duration::from_secs(365 * 24 * 3600));
@@ -239,10 +259,7 @@ async fn end(command: Option<Child>, broker: &TestBroker, within: Duration) -> R
         Ok(Err(error)) => Err(Miss::broken(error.to_string())),
         Err(_) => {
             broker.note("command", "is ended");
-            if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-                // SAFETY: a signal to a child that has not been waited for.
-                unsafe { libc::kill(id, libc::SIGTERM) };
-            }
+            group.as_ref().map(|group| group.signal(libc::SIGTERM));
             if tokio::time::timeout(LINGER_MAX, child.wait()).await.is_err() {
                 // It has had its time; dropped, it is killed.
                 let _ = child.kill().await;

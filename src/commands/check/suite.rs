@@ -48,7 +48,7 @@ fn watch(flags: &RunFlags) -> u8 {
     loop {
         let before = stamps(flags);
         let status = run_once(flags);
-        if status == check_status::INTERRUPTED || status == check_status::TERMINATED {
+        if [check_status::INTERRUPTED, check_status::TERMINATED, check_status::HUNG_UP].contains(&status) {
             return status;
         }
         complain("Waiting for a change of the files; interrupt to end.\n");
@@ -103,6 +103,7 @@ fn run_once(flags: &RunFlags) -> u8 {
     }
     match end {
         Some(End::Signal(libc::SIGTERM)) => check_status::TERMINATED,
+        Some(End::Signal(libc::SIGHUP)) => check_status::HUNG_UP,
         Some(End::Signal(_)) => check_status::INTERRUPTED,
         Some(End::Deadline) => {
             complain("Error: it took longer than --timeout allows.\n");
@@ -218,8 +219,9 @@ impl Ends {
     fn watch(timeout: Option<Duration>, cancel: watch::Sender<bool>) -> Self {
         let happened = Arc::new(std::sync::Mutex::new(None));
         let cancel = Arc::new(cancel);
-        let thread =
-            signal_hook::iterator::Signals::new([libc::SIGINT, libc::SIGTERM]).ok().map(|mut signals| {
+        let thread = signal_hook::iterator::Signals::new([libc::SIGINT, libc::SIGTERM, libc::SIGHUP])
+            .ok()
+            .map(|mut signals| {
                 let (handle, happened, cancel) =
                     (signals.handle(), Arc::clone(&happened), Arc::clone(&cancel));
                 let watching = thread::spawn(move || {
