@@ -2,7 +2,7 @@
 
 use super::{Action, ConnackEdit, Match, OwnedValue, Rule, Trigger};
 use crate::packet::{PacketType, PropertyIdentifier, PropertyType, Qos, ReasonCode, Sender};
-use serde::de::{Error as _, Unexpected};
+use serde::de::{Error as _, IntoDeserializer, Unexpected};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -157,9 +157,9 @@ pub struct CutSpec {
 }
 
 /// How slow a direction is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[cfg_attr(test, serde(untagged))]
 pub enum LatencySpec {
     /// `latency: 50ms`.
     Plain(#[cfg_attr(test, schemars(with = "String"))] DurationSpec),
@@ -172,6 +172,49 @@ pub enum LatencySpec {
         #[cfg_attr(test, schemars(with = "String"))]
         jitter: DurationSpec,
     },
+}
+
+// An untagged enum would say no more than that nothing fits.
+impl<'de> Deserialize<'de> for LatencySpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Jittered {
+            delay: DurationSpec,
+            jitter: DurationSpec,
+        }
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = LatencySpec;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a duration such as 50ms, or {delay, jitter}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LatencySpec, E> {
+                DurationSpec::deserialize(text.into_deserializer()).map(LatencySpec::Plain)
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<LatencySpec, E> {
+                DurationSpec::deserialize(seconds.into_deserializer()).map(LatencySpec::Plain)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<LatencySpec, E> {
+                DurationSpec::deserialize(seconds.into_deserializer()).map(LatencySpec::Plain)
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<LatencySpec, E> {
+                DurationSpec::deserialize(seconds.into_deserializer()).map(LatencySpec::Plain)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<LatencySpec, A::Error> {
+                let Jittered { delay, jitter } =
+                    Jittered::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(LatencySpec::Jittered { delay, jitter })
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 /// A duration as people write it: `200ms`, `1h 30m`; a bare number counts seconds.
