@@ -4,13 +4,16 @@
 //! cursor, captures, faults, responders and played clients of its own; they end with it, and with a reset.
 
 use super::engine::Play;
+use super::names;
 use super::outcome::Verdict;
 use super::scenario::Step;
 use super::validate::{Checker, SOMETHING};
-use super::variables::{Variables, captured};
+use super::variables::Variables;
+use super::yaml::{Node, Place};
 use crate::test_broker::{Keep, TestBroker, describe, record_value};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
@@ -116,7 +119,9 @@ impl Control {
         let play = &self.play;
         let mut variables = play.variables.clone();
         // What a step learns may be used in it, as an answer does with what it answers to.
-        for name in captured(&request.to_string()) {
+        let mut captured = BTreeSet::new();
+        names::collect(&Node::of(request, Place { line: 1, column: 1 }), &mut captured);
+        for name in captured {
             if variables.value(&name).is_none() {
                 variables.set(&name, json!(SOMETHING));
             }
@@ -129,7 +134,7 @@ impl Control {
             variables: &variables,
             folder: &play.folder,
         };
-        checker.step(step).map_err(|text| format!("{}: {text}", step.word()))
+        checker.step(step).map_err(|wrong| format!("{}: {}", step.word(), wrong.text))
     }
 
     async fn take(&mut self, step: &Step) -> Value {

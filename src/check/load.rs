@@ -1,19 +1,16 @@
 //! From files to scenarios that can be run.
 
+use super::files::Files;
 use super::scenario::Scenario;
-use super::validate::validate;
-use super::variables::{Variables, captured, masked, text_of, unmask, uses};
+use super::variables::{Variables, text_of};
+use super::yaml::{self, Fault, Key};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
 /// Combinations of a matrix at most.
 const COMBINATIONS_MAX: usize = 10_000;
-
-/// The longest scenario file, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Names under `broker.` that are known when the broker has started.
 pub(super) const BROKER_NAMES: [&str; 8] = [
@@ -28,14 +25,38 @@ pub(super) const BROKER_NAMES: [&str; 8] = [
 ];
 
 /// A file that is no scenario.
-#[derive(Debug, Error)]
-#[error("{}: {text}", path.display())]
+#[derive(Debug)]
 pub struct LoadError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong, with line and caret where there are some.
+    /// Line and column, from 1, if a place is wrong and not the file as a whole.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong, and under it the line with a caret.
     pub text: String,
 }
+
+impl LoadError {
+    /// It is wrong with these values of the matrix.
+    fn with(mut self, label: &str) -> Self {
+        if !label.is_empty() {
+            let end = self.text.find('\n').unwrap_or(self.text.len());
+            self.text.insert_str(end, &format!(" [{label}]"));
+        }
+        self
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, "{line}:{column}:")?;
+        }
+        write!(f, " {}", self.text)
+    }
+}
+
+impl std::error::Error for LoadError {}
 
 /// A scenario with one combination of its matrix.
 #[derive(Clone, Debug)]
@@ -46,8 +67,12 @@ pub struct Loaded {
     pub path: PathBuf,
     /// What it says.
     pub scenario: Scenario,
+    /// The names that its files give values to or use.
+    pub names: BTreeSet<String>,
+    /// The file and line of each step and device, by what reports call it: `step 3`.
+    pub lines: BTreeMap<String, (PathBuf, usize)>,
     /// Which combination of its matrix it is, from 0.
-    index: usize,
+    pub(super) index: usize,
     /// Names and values that were given when it was read.
     pub(super) variables: Variables,
 }
@@ -62,8 +87,15 @@ impl Loaded {
     /// A scenario that no file says.
     #[must_use]
     pub fn made(name: &str, scenario: Scenario) -> Self {
-        let variables = Variables::default();
-        Self { name: name.to_owned(), path: PathBuf::from("."), scenario, index: 0, variables }
+        Self {
+            name: name.to_owned(),
+            path: PathBuf::from("."),
+            scenario,
+            names: BTreeSet::new(),
+            lines: BTreeMap::new(),
+            index: 0,
+            variables: Variables::default(),
+        }
     }
 }
 
@@ -78,67 +110,32 @@ pub struct Given {
     pub run: String,
 }
 
-/// What is needed of a file before names are replaced.
-#[derive(serde::Deserialize)]
-struct Preface {
-    #[serde(default)]
-    vars: BTreeMap<String, Value>,
-    #[serde(default)]
-    matrix: BTreeMap<String, Vec<Value>>,
-    #[serde(default)]
-    include: Vec<String>,
-}
-
 /// Reads one file: one scenario for each combination of its matrix.
 ///
 /// # Errors
 ///
 /// When it cannot be read, is no scenario, or uses a name that nothing gives a value to.
 pub fn load(path: &Path, given: &Given) -> Result<Vec<Loaded>, LoadError> {
-    let fault = |text: String| LoadError {
-        path: path.to_owned(),
-        text: text.replace("<input>", &path.display().to_string()),
-    };
-    let source = read(path).map_err(fault)?;
-    let preface = read_preface(&source).map_err(fault)?;
-    let mut included = Vec::new();
-    for name in &preface.include {
-        let beside = path.parent().unwrap_or(Path::new(".")).join(name);
-        let source = read(&beside).map_err(|text| fault(format!("include {name}: {text}")))?;
-        let preface = read_preface(&source).map_err(|text| fault(format!("include {name}: {text}")))?;
-        included.push((name.clone(), source, preface.vars));
-    }
-    let combinations = combinations(&preface.matrix).map_err(fault)?;
-    let mut loaded = Vec::new();
-    for (index, combination) in combinations.into_iter().enumerate() {
-        let mut values: Vec<(String, Value)> = Vec::new();
-        for (_, _, vars) in &included {
-            values.extend(vars.clone());
-        }
-        values.extend(preface.vars.clone());
-        values.extend(combination.clone());
-        values
-            .extend(given.variables.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))));
-        let variables = settle(values, given, index).map_err(fault)?;
-        let mut scenario = read_scenario(&source, &variables).map_err(fault)?;
-        for (name, source, _) in &included {
-            let part =
-                read_scenario(source, &variables).map_err(|text| fault(format!("include {name}: {text}")))?;
-            merge(&mut scenario, part);
-        }
-        let name = scenario.name.clone().unwrap_or_else(|| {
-            path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-        });
-        let label: Vec<String> =
-            combination.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect();
-        let name = if label.is_empty() { name } else { format!("{name} [{}]", label.join(", ")) };
-        let one = Loaded { name, path: path.to_owned(), scenario, index, variables };
-        let sources = included.iter().map(|(_, source, _)| source).chain([&source]);
-        let names = sources.flat_map(|source| captured(source)).collect();
-        validate(&one, &names).map_err(|text| fault(format!("{}: {text}", one.name)))?;
-        loaded.push(one);
-    }
-    Ok(loaded)
+    let files = Files::read(path)?;
+    let main = files.main();
+    let matrix: BTreeMap<String, Vec<Value>> = main.part("matrix")?;
+    let combinations = combinations(&matrix).map_err(|(name, text)| {
+        let path = [Key::Member("matrix".to_owned()), Key::Member(name)];
+        main.error(Fault { place: main.root.find(&path), text })
+    })?;
+    combinations
+        .iter()
+        .enumerate()
+        .map(|(index, combination)| {
+            files.scenario(combination, given, index).map_err(|error| error.with(&label(combination)))
+        })
+        .collect()
+}
+
+/// The values of a matrix in one line.
+pub(super) fn label(combination: &[(String, Value)]) -> String {
+    let values = combination.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
+    values.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads one scenario again, with other values from outside, on the same broker.
@@ -153,49 +150,37 @@ pub fn load_again(before: &Loaded, given: &Given) -> Result<Loaded, LoadError> {
     Ok(again)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(format!("the file is longer than {FILE_BYTES_MAX} bytes"));
-    }
-    fs::read_to_string(path).map_err(|error| error.to_string())
-}
-
 /// Reads YAML 1.2, of which JSON is a part: `on` and `off` are texts, which devices say all day, and so is `007`.
 ///
 /// # Errors
 ///
 /// Where it is none, or not what is wanted.
 pub fn parse<T: for<'de> serde::Deserialize<'de>>(source: &str) -> Result<T, String> {
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-    };
-    serde_saphyr::from_str_with_options(source, options).map_err(|error| with_suggestion(&error.to_string()))
+    let read = yaml::parse(source).and_then(|node| node.read());
+    read.map_err(|Fault { place, text }| {
+        format!("{}:{}: {text}\n{}", place.line, place.column, yaml::shown(source, place))
+    })
 }
 
-/// Names are no YAML where a brace has a meaning, so they are put aside for this.
-fn read_preface(source: &str) -> Result<Preface, String> {
-    let mut preface: Preface = parse(&masked(source))?;
-    preface.vars.values_mut().for_each(unmask);
-    preface.matrix.values_mut().flatten().for_each(unmask);
-    Ok(preface)
-}
+/// A value for each name of a matrix.
+type Combination = Vec<(String, Value)>;
+
+/// A name, and what is wrong with its value.
+type Misnamed = (String, String);
 
 /// All combinations of a matrix's values, the last name's changing fastest.
-fn combinations(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Vec<Vec<(String, Value)>>, String> {
+fn combinations(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Vec<Combination>, Misnamed> {
     let mut all = vec![Vec::new()];
     for (name, values) in matrix {
         if values.is_empty() {
-            return Err(format!("matrix: '{name}' has no values"));
+            return Err((name.clone(), format!("matrix: '{name}' has no values")));
         }
         if all.len() * values.len() > COMBINATIONS_MAX {
-            return Err(format!("matrix: more than {COMBINATIONS_MAX} combinations"));
+            return Err((name.clone(), format!("matrix: more than {COMBINATIONS_MAX} combinations")));
         }
         all = all
             .into_iter()
-            .flat_map(|combination: Vec<(String, Value)>| {
+            .flat_map(|combination: Combination| {
                 values.iter().map(move |value| {
                     let mut longer = combination.clone();
                     longer.push((name.clone(), value.clone()));
@@ -207,11 +192,19 @@ fn combinations(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Vec<Vec<(String
     Ok(all)
 }
 
-/// The values of all names; they may use each other, and `${run}`, `${env.NAME}`, `${uuid}`, `${now}`, `${random}`,
-/// `${counter}`.
-fn settle(values: Vec<(String, Value)>, given: &Given, index: usize) -> Result<Variables, String> {
+/// The values of all names; they may use each other, and those that are always there.
+pub(super) fn settle(
+    values: Vec<(String, Value)>,
+    given: &Given,
+    index: usize,
+) -> Result<Variables, Misnamed> {
     let run = format!("{}{}", given.run, if index == 0 { String::new() } else { format!("-{index}") });
     let mut variables = Variables::given(run, given.seed, index);
+    // What the broker is known by when it runs is filled in then.
+    let mut with_deferred = variables.clone();
+    for name in BROKER_NAMES {
+        with_deferred.set(name, yaml::deferred(name));
+    }
     let mut waiting = values;
     // Later ones win.
     let mut seen = BTreeSet::new();
@@ -220,8 +213,11 @@ fn settle(values: Vec<(String, Value)>, given: &Given, index: usize) -> Result<V
     for _ in 0..=waiting.len() {
         let mut left = Vec::new();
         for (name, value) in waiting {
-            match variables.fill_value(&value) {
-                Ok(value) => variables.set(&name, value),
+            match with_deferred.fill_value(&value) {
+                Ok(value) => {
+                    with_deferred.set(&name, value.clone());
+                    variables.set(&name, value);
+                }
                 Err(_) => left.push((name, value)),
             }
         }
@@ -231,61 +227,29 @@ fn settle(values: Vec<(String, Value)>, given: &Given, index: usize) -> Result<V
         waiting = left;
     }
     let (name, value) = &waiting[0];
-    let reason = variables.fill_value(value).err().unwrap_or_default();
-    Err(format!("vars: {name}: {reason}"))
-}
-
-fn read_scenario(source: &str, variables: &Variables) -> Result<Scenario, String> {
-    let replaced = variables.replace_known(source)?;
-    let captured = captured(source);
-    for (line, name) in uses(&replaced) {
-        if !captured.contains(&name) && !BROKER_NAMES.contains(&name.as_str()) {
-            let known = captured.iter().map(String::as_str).chain(BROKER_NAMES);
-            return Err(format!("line {line}: nothing gives '{name}' a value{}", suggestion(&name, known)));
-        }
-    }
-    parse(&replaced)
-}
-
-fn merge(scenario: &mut Scenario, part: Scenario) {
-    for (name, device) in part.devices {
-        scenario.devices.entry(name).or_insert(device);
-    }
-    scenario.device = scenario.device.take().or(part.device);
-    scenario.setup.splice(0..0, part.setup);
-    scenario.teardown.extend(part.teardown);
+    let missing = with_deferred.missing(&text_of(value)).unwrap_or_default();
+    let text = if seen.contains(&missing) {
+        format!("'{name}' needs '{missing}', and that has no value without it")
+    } else {
+        format!("nothing gives '{missing}' a value{}", suggestion(&missing, with_deferred.names()))
+    };
+    Err((name.clone(), text))
 }
 
 /// `; did you mean 'x'?` for the nearest of `known`, or nothing.
-pub(super) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     const NEAR_ENOUGH: f64 = 0.75;
     let near = known.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
     let best = near.filter(|(score, _)| *score > NEAR_ENOUGH).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| format!("; did you mean '{name}'?")).unwrap_or_default()
 }
 
-/// An error about a word that is not known, with what it may have been meant to be.
-fn with_suggestion(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let is_about_words = first.contains("unknown field") || first.contains("unknown variant");
-    let Some(word) = first.split('`').nth(1).filter(|_| is_about_words) else {
-        return text.to_owned();
-    };
-    let known = first.split_once("expected one of ").map_or("", |(_, known)| known);
-    let suggestion = suggestion(word, known.split(", ").map(|known| known.trim_matches('`')));
-    // The words that are known are told once.
-    let rest = match first.split_once(", expected one of ") {
-        Some((_, known)) => rest.replace(&format!(", expected one of {known}"), ""),
-        None => rest.to_owned(),
-    };
-    format!("{first}{suggestion}\n{rest}").trim_end().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::source::Source;
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     /// Wherever a number or a flag may stand, a `${name}` may.
     fn allow_names(schema: &mut schemars::Schema) {
@@ -320,44 +284,159 @@ mod tests {
         );
     }
 
+    /// Files in a folder of their own.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("culex-load-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn load(&self, text: &str) -> Result<Vec<Loaded>, LoadError> {
+            fs::write(self.0.join("m.yaml"), text).unwrap();
+            let variables = [("given".to_owned(), "a\"b\\c # d: e".to_owned())].into();
+            load(&self.0.join("m.yaml"), &Given { variables, ..Given::default() })
+        }
+
+        /// What is wrong with a file: file, line, column and text.
+        fn fault(&self, text: &str) -> String {
+            let error = self.load(text).unwrap_err().to_string();
+            error.replace(&format!("{}/", self.0.display()), "").lines().next().unwrap_or_default().to_owned()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn published(loaded: &Loaded) -> &super::super::scenario::PublishSpec {
+        match &loaded.scenario.steps[0] {
+            super::super::scenario::Step::Publish(publish) => publish,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_matrix_gives_each_combination_and_its_values_stand_in_the_file() {
-        let folder = std::env::temp_dir().join(format!("culex-load-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("m.yaml");
+        let folder = Folder::new("matrix");
         let text = "matrix: { qos: [0, 1, 2], v: ['5', '3.1.1'] }\nvars: { id: 'x-${qos}' }\nsteps:\n  - publish: { topic: 'a/${id}', qos: ${qos} }\n";
-        fs::write(&path, text).unwrap();
-        let loaded = load(&path, &Given::default()).unwrap();
+        let loaded = folder.load(text).unwrap();
         assert_eq!(loaded.len(), 6);
         assert_eq!(loaded[5].name, "m [qos=2, v=3.1.1]");
-        let super::super::scenario::Step::Publish(publish) = &loaded[5].scenario.steps[0] else {
-            panic!("another step")
-        };
+        let publish = published(&loaded[5]);
         assert_eq!((publish.topic.as_str(), publish.qos), ("a/x-2", Some(2)));
-        fs::write(&path, "steps:\n  - publish: { topic: 'a/${idd}' }\n").unwrap();
-        assert!(
-            load(&path, &Given::default())
-                .unwrap_err()
-                .to_string()
-                .contains("line 2: nothing gives 'idd' a value")
-        );
-        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(loaded[5].lines["step 1"].1, 4);
     }
 
     #[test]
-    fn words_that_yaml_once_took_for_something_else_are_texts() {
-        let value: Value = parse("[on, off, yes, no, 007, 1_000, true, 7]").unwrap();
-        assert_eq!(value, json!(["on", "off", "yes", "no", "007", "1_000", true, 7]));
-        let text = "steps: [run: { cmd: [sleep, 1] }, client: { id: 7, subscribe: [on, 2] }]";
-        assert!(parse::<Scenario>(text).is_ok());
-        let text = "steps:\n  - client: { id: a, subscribe: { filter: b } }";
-        assert!(parse::<Scenario>(text).unwrap_err().contains("did you mean 'filters'?"));
+    fn values_may_hold_what_has_a_meaning_in_yaml_and_what_only_the_broker_knows() {
+        let folder = Folder::new("values");
+        let text = "vars: { j: '{\"on\":true}', p: '${prefix}/x' }\nsteps:\n  - publish: { topic: '${p}', text: ${j} }\n  - publish: { topic: a, text: ${given} }\n";
+        let loaded = folder.load(text).unwrap().remove(0);
+        let publish = published(&loaded);
+        assert_eq!((publish.topic.as_str(), publish.text.as_deref()), ("${prefix}/x", Some("{\"on\":true}")));
+        let super::super::scenario::Step::Publish(second) = &loaded.scenario.steps[1] else { panic!() };
+        assert_eq!(second.text.as_deref(), Some("a\"b\\c # d: e"));
     }
 
     #[test]
-    fn a_misspelt_word_is_told_with_its_place_and_what_it_may_have_meant() {
-        let text = parse::<Scenario>("steps:\n  - publish: { topc: a }\n").unwrap_err();
-        assert!(text.contains("line 2") && text.contains("did you mean 'topic'?"), "{text}");
+    fn what_is_wrong_is_told_with_its_file_line_and_column() {
+        let folder = Folder::new("faults");
+        let mut wrong = Vec::new();
+        for (name, text) in [
+            ("_steps.yaml", "vars: { a: b }\nsteps: []\n"),
+            ("_cycle.yaml", "include: [m.yaml]\n"),
+            ("_setup.yaml", "setup:\n  - mark: x\n  - publish: { topic: 'a/#' }\n"),
+        ] {
+            fs::write(folder.0.join(name), text).unwrap();
+        }
+        for (text, told) in [
+            ("", "m.yaml:1:1: there is nothing in it"),
+            ("# nothing\n", "m.yaml:1:1: there is nothing in it"),
+            ("name: x\n", "m.yaml:1:1: there are no steps"),
+            ("name: x\nsteps: []\n", "m.yaml:2:1: there are no steps"),
+            (
+                "include: [_steps.yaml]\nsteps: [mark: a]",
+                "_steps.yaml:2:1: an included file has no 'steps'; did you mean 'setup'?; it has vars, device, devices, setup and teardown",
+            ),
+            (
+                "include: [_cycle.yaml]\nsteps: [mark: a]",
+                "_cycle.yaml:1:1: an included file has no 'include'; it has vars, device, devices, setup and teardown",
+            ),
+            (
+                "include: [_nowhere.yaml]\n",
+                "m.yaml:1:11: _nowhere.yaml: No such file or directory (os error 2)",
+            ),
+            (
+                "include: [_setup.yaml]\nsteps: [mark: a]",
+                "_setup.yaml:3:23: setup 2, publish: topic \"a/#\": topic name is malformed",
+            ),
+            (
+                "matrix: { q: [1, 3] }\nsteps:\n  - publish: { topic: a, qos: ${q} }",
+                "m.yaml:3:31: step 1, publish: QoS 3 does not exist [q=3]",
+            ),
+            ("matrix: { qos: [] }\nsteps: []", "m.yaml:1:11: matrix: 'qos' has no values"),
+            (
+                "vars: { a: '${b}', b: '${a}' }\nsteps: []",
+                "m.yaml:1:23: 'b' needs 'a', and that has no value without it",
+            ),
+            (
+                "vars: { lamp: x }\nsteps:\n  - publish: { topic: '${lmap}' }\n",
+                "m.yaml:3:24: nothing gives 'lmap' a value; did you mean 'lamp'?",
+            ),
+            (
+                "steps:\n  - publish: { topic: '${env.CULEX_NO_SUCH}' }\n",
+                "m.yaml:2:24: the environment has no 'CULEX_NO_SUCH'",
+            ),
+            (
+                "steps:\n  - publish: { topic: 'x/${a' }\n",
+                "m.yaml:2:26: '${' has no '}'; '$${' stands for itself",
+            ),
+            (
+                "steps:\n  - publish: { topic: 'x/${who}' }\n  - expect: { topic: 'x/{who}' }",
+                "m.yaml:2:26: 'who' has no value yet; a later step gives it one",
+            ),
+            (
+                "steps:\n  - publish: { topic: a, qos: 3 }",
+                "m.yaml:2:31: step 1, publish: QoS 3 does not exist",
+            ),
+            (
+                "steps:\n  - mark: a\n  - expect:\n      topic: a\n      at: { x/y: 1 }",
+                "m.yaml:5:18: step 2, expect: at: 'x/y' does not begin with '/'",
+            ),
+            (
+                "steps:\n  - fault: { on: { from: a, probability: 1.5 }, do: drop }",
+                "m.yaml:2:42: step 1, fault: a probability is between 0 and 1",
+            ),
+            ("device: { run: [] }\nsteps: [mark: a]", "m.yaml:1:11: device: a command has at least one word"),
+        ] {
+            let fault = folder.fault(text);
+            if fault != told {
+                wrong.push(format!("{text}\n{fault}\n{told}\n"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn names_have_their_values_in_the_order_of_the_steps() {
+        let folder = Folder::new("order");
+        for right in [
+            "steps:\n  - respond: { when: { topic: 'q/{n}' }, publish: { topic: 'a/${n}' } }",
+            "steps:\n  - run: { cmd: x, save: y }\n  - publish: { topic: '${y}' }\nteardown:\n  - publish: { topic: '${z}' }\n  - expect: { topic: '{z}' }",
+            "steps:\n  - expect: { topic: a, regex: '(?<v>.)', at: { /b: { save: w } } }\n  - publish: { topic: '${v}/${w}' }",
+        ] {
+            match folder.load(right) {
+                Ok(_) => {}
+                Err(error) => {
+                    assert!(right.contains("{z}") && error.text.contains("'z' has no value yet"), "{error}")
+                }
+            }
+        }
     }
 
     proptest::proptest! {
@@ -368,12 +447,10 @@ mod tests {
             let begin = text.floor_char_boundary(at.min(text.len()));
             let end = text.floor_char_boundary((begin + length).min(text.len()));
             text.replace_range(begin..end, &noise);
-            let variables = Variables::default();
-            if let Ok(preface) = read_preface(&text) {
-                let _ = combinations(&preface.matrix);
-                let _ = settle(preface.vars.into_iter().collect(), &Given::default(), 0);
+            if let Ok(source) = Source::of(Path::new("a"), text) {
+                let files = Files::of(source);
+                let _ = files.scenario(&[], &Given::default(), 0).map_err(|error| error.to_string());
             }
-            let _ = read_scenario(&text, &variables);
         }
     }
 }

@@ -488,6 +488,29 @@ impl ExpectSpec {
         all.into_iter().filter(|(is_said, _)| *is_said).map(|(_, word)| word).collect()
     }
 
+    /// One member on a topic of its own, to see whether that one is wrong.
+    pub(super) fn alone(&self, member: &str) -> Self {
+        let mut alone = Self { topic: Some("a".to_owned()), ..Self::default() };
+        match member {
+            "topic" => alone.topic.clone_from(&self.topic),
+            "text" => alone.text.clone_from(&self.text),
+            "equals" => alone.equals.clone_from(&self.equals),
+            "regex" => alone.regex.clone_from(&self.regex),
+            "hex" => alone.hex.clone_from(&self.hex),
+            "base64" => alone.base64.clone_from(&self.base64),
+            "size" => alone.size.clone_from(&self.size),
+            "json" => alone.json.clone_from(&self.json),
+            "at" => alone.at.clone_from(&self.at),
+            "decode" => alone.decode.clone_from(&self.decode),
+            "cmd" => alone.cmd.clone_from(&self.cmd),
+            "qos" => alone.qos = self.qos,
+            "from" => alone.from.clone_from(&self.from),
+            "props" => alone.props.clone_from(&self.props),
+            _ => {}
+        }
+        alone
+    }
+
     /// How many there must be, if that is said.
     pub(super) fn exact_count(&self) -> Option<usize> {
         self.exactly.or(self.count)
@@ -559,7 +582,7 @@ pub struct FiredSpec {
 /// What is done to the broker; one thing.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BrokerStep {
     /// Stops; connections are refused.
     Stop(bool),

@@ -6,10 +6,11 @@ use super::device::signal_number;
 use super::events::EventMatcher;
 use super::load::{BROKER_NAMES, Loaded, suggestion};
 use super::scenario::{
-    BrokerStep, ClientSpec, ConnectSpec, DeviceSpec, DeviceStep, ExpectSpec, FaultSpec, JsonSpec,
-    PublishSpec, RespondSpec, RunSpec, Scenario, StateSpec, Step, SubscribeSpec,
+    BrokerStep, ClientSpec, ConnectOptions, ConnectSpec, DeviceSpec, DeviceStep, ExpectSpec, FaultSpec,
+    JsonSpec, PublishSpec, RespondSpec, RunSpec, Scenario, StateSpec, Step, SubscribeSpec,
 };
 use super::variables::Variables;
+use super::yaml::Key;
 use super::{start, steps};
 use crate::fault::spec::{OnSpec, ReasonSpec, RuleSpec};
 use crate::packet::topic;
@@ -26,26 +27,86 @@ pub(super) const SOMETHING: u64 = 1000;
 const MANNER: [&str; 9] =
     ["within", "since", "none", "for", "exactly", "count", "at_least", "at_most", "latency"];
 
+/// What is wrong, and the way to the member that is.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) path: Vec<Key>,
+    pub(super) text: String,
+}
+
+impl Wrong {
+    /// It is in this member of what was looked at.
+    fn within(mut self, member: &str) -> Self {
+        self.path.insert(0, Key::Member(member.to_owned()));
+        self
+    }
+
+    /// It is in this element of a list.
+    fn element(mut self, at: usize) -> Self {
+        self.path.insert(0, Key::Element(at));
+        self
+    }
+
+    fn about(mut self, what: &str) -> Self {
+        self.text = format!("{what}: {}", self.text);
+        self
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(text: String) -> Self {
+        Self { path: Vec::new(), text }
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+/// What is found wrong in a member.
+trait Within<T> {
+    fn within(self, member: &str) -> Result<T, Wrong>;
+}
+
+impl<T, E: Into<Wrong>> Within<T> for Result<T, E> {
+    fn within(self, member: &str) -> Result<T, Wrong> {
+        self.map_err(|wrong| wrong.into().within(member))
+    }
+}
+
 /// Looks at every step of a scenario; `captured` are the names that it gives values to on the way.
 ///
 /// # Errors
 ///
 /// The first thing that cannot be, and where.
-pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(), String> {
+pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(), Wrong> {
     let scenario = &loaded.scenario;
     let mut variables = loaded.variables.clone();
     for name in captured.iter().map(String::as_str).chain(BROKER_NAMES) {
         variables.set(name, json!(SOMETHING));
     }
     let checker = Checker::of(scenario, &variables, loaded.folder());
-    broker(scenario).map_err(|text| format!("broker: {text}"))?;
+    broker(scenario).map_err(|wrong| wrong.within("broker").about("broker"))?;
     for (name, device) in devices(scenario) {
-        checker.device(device).map_err(|text| format!("device {name}: {text}"))?;
+        let is_named = scenario.devices.contains_key(name);
+        checker.device(device).map_err(|wrong| {
+            let wrong = wrong.about(if is_named { name } else { "device" });
+            if is_named { wrong.within(name).within("devices") } else { wrong.within("device") }
+        })?;
     }
-    let parts = [("setup", &scenario.setup), ("step", &scenario.steps), ("teardown", &scenario.teardown)];
-    for (part, all) in parts {
+    let parts = [
+        ("setup", "setup", &scenario.setup),
+        ("steps", "step", &scenario.steps),
+        ("teardown", "teardown", &scenario.teardown),
+    ];
+    for (part, word, all) in parts {
         for (at, step) in all.iter().enumerate() {
-            checker.step(step).map_err(|text| format!("{part} {}, {}: {text}", at + 1, step.word()))?;
+            checker.step(step).map_err(|wrong| {
+                let about = format!("{word} {}, {}", at + 1, step.word());
+                wrong.about(&about).within(step.word()).element(at).within(part)
+            })?;
         }
     }
     Ok(())
@@ -56,15 +117,19 @@ fn devices(scenario: &Scenario) -> impl Iterator<Item = (&str, &DeviceSpec)> {
     scenario.device.iter().map(|device| ("device", device)).chain(named)
 }
 
-fn broker(scenario: &Scenario) -> Result<(), String> {
+fn broker(scenario: &Scenario) -> Result<(), Wrong> {
     let broker = &scenario.broker;
     if broker.embedded.is_some() && broker.url.is_some() {
-        return Err("either 'embedded' or 'url'".to_owned());
+        return Err("either 'embedded' or 'url'".into());
     }
     if broker.url.is_none() && broker.ca_file.is_some() {
-        return Err("'ca_file' goes with 'url'".to_owned());
+        return Err("'ca_file' goes with 'url'").within("ca_file");
     }
-    start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop)
+    start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop).map_err(|text| {
+        let member = text.split(':').next().unwrap_or_default().to_owned();
+        let member = if text.contains("version") { "versions".to_owned() } else { member };
+        Wrong::from(text).within(&member).within("embedded")
+    })
 }
 
 /// Looks at steps, and knows what they may name.
@@ -101,20 +166,26 @@ impl<'a> Checker<'a> {
         Compiler { variables: self.variables, folder: self.folder, environment: &[] }
     }
 
-    fn device(&self, device: &DeviceSpec) -> Result<(), String> {
-        self.compiler().command(&device.run)?;
+    fn device(&self, device: &DeviceSpec) -> Result<(), Wrong> {
+        self.compiler().command(&device.run).within("run")?;
         if let Some(ready) = &device.ready {
-            self.pattern("ready", ready.log.as_deref())?;
-            [&ready.subscribed, &ready.topic].into_iter().flatten().try_for_each(|name| self.filter(name))?;
+            self.pattern("log", ready.log.as_deref()).within("ready")?;
+            for (member, filter) in [("subscribed", &ready.subscribed), ("topic", &ready.topic)] {
+                filter
+                    .as_ref()
+                    .map_or(Ok(()), |filter| self.filter(filter))
+                    .within(member)
+                    .within("ready")?;
+            }
         }
         match device.stop.as_ref().and_then(|stop| stop.signal.as_ref()) {
-            Some(signal) => signal_number(signal).map(drop),
+            Some(signal) => signal_number(signal).map(drop).within("signal").within("stop"),
             None => Ok(()),
         }
     }
 
     /// What is wrong about a step.
-    pub(super) fn step(&self, step: &Step) -> Result<(), String> {
+    pub(super) fn step(&self, step: &Step) -> Result<(), Wrong> {
         match step {
             Step::Publish(spec) => self.publish(spec),
             Step::Expect(spec) => self.expect(spec),
@@ -127,30 +198,30 @@ impl<'a> Checker<'a> {
             Step::Device(spec) => self.change_device(spec),
             Step::State(spec) => self.state(spec),
             Step::Settle(true) => self.needs_embedded("'settle'"),
-            Step::Settle(false) => Err("false asks for nothing; leave the step out".to_owned()),
+            Step::Settle(false) => Err("false asks for nothing; leave the step out".into()),
             Step::Mark(_) | Step::Wait(_) => Ok(()),
         }
     }
 
-    fn needs_embedded(&self, what: &str) -> Result<(), String> {
-        if self.is_embedded { Ok(()) } else { Err(format!("{what} needs the embedded broker")) }
+    fn needs_embedded(&self, what: &str) -> Result<(), Wrong> {
+        if self.is_embedded { Ok(()) } else { Err(format!("{what} needs the embedded broker").into()) }
     }
 
-    fn filter(&self, text: &str) -> Result<(), String> {
+    fn filter(&self, text: &str) -> Result<(), Wrong> {
         let filter = self.variables.fill(text)?;
-        topic::check_filter(&filter).map_err(|error| format!("{filter}: {error}"))
+        topic::check_filter(&filter).map_err(|error| format!("{filter}: {error}").into())
     }
 
-    fn pattern(&self, what: &str, pattern: Option<&str>) -> Result<(), String> {
-        match pattern {
-            Some(pattern) => {
-                regex(&self.variables.fill(pattern)?).map(drop).map_err(|text| format!("{what}: {text}"))
-            }
-            None => Ok(()),
-        }
+    /// The pattern of a member.
+    fn pattern(&self, member: &str, pattern: Option<&str>) -> Result<(), Wrong> {
+        let Some(pattern) = pattern else {
+            return Ok(());
+        };
+        let read = self.variables.fill(pattern).and_then(|pattern| regex(&pattern));
+        read.map(drop).map_err(|text| format!("{member}: {text}")).within(member)
     }
 
-    fn publish(&self, spec: &PublishSpec) -> Result<(), String> {
+    fn publish(&self, spec: &PublishSpec) -> Result<(), Wrong> {
         let payloads = [
             spec.text.is_some(),
             spec.json.is_some(),
@@ -159,28 +230,53 @@ impl<'a> Checker<'a> {
             spec.file.is_some(),
         ];
         if payloads.iter().filter(|is_said| **is_said).count() > 1 {
-            return Err("a message has one payload: text, json, hex, base64 or file".to_owned());
+            return Err("a message has one payload: text, json, hex, base64 or file".into());
         }
         if spec.nowait && (spec.reason.is_some() || spec.acked_by.is_some()) {
-            return Err("'nowait' waits for no 'reason' and no 'acked_by'".to_owned());
+            return Err("'nowait' waits for no 'reason' and no 'acked_by'").within("nowait");
         }
+        let compiler = self.compiler();
         // A step before may write the file.
-        self.compiler().publish(&PublishSpec { file: None, ..spec.clone() }).map(drop)
+        let Err(text) = compiler.publish(&PublishSpec { file: None, ..spec.clone() }) else {
+            return Ok(());
+        };
+        // The member that is wrong alone, too.
+        let topic = || "a".to_owned();
+        let is_wrong = |alone: PublishSpec| compiler.publish(&alone).is_err();
+        let props = spec.props.iter().find(|(name, value)| {
+            let props = [((*name).clone(), (*value).clone())].into();
+            is_wrong(PublishSpec { topic: topic(), props, ..PublishSpec::default() })
+        });
+        let wrong = Wrong::from(text);
+        Err(if let Some((name, _)) = props {
+            wrong.within(name).within("props")
+        } else if is_wrong(PublishSpec { topic: spec.topic.clone(), ..PublishSpec::default() }) {
+            wrong.within("topic")
+        } else if is_wrong(PublishSpec { topic: topic(), qos: spec.qos, ..PublishSpec::default() }) {
+            wrong.within("qos")
+        } else {
+            let payloads = [(&spec.text, "text"), (&spec.hex, "hex"), (&spec.base64, "base64")];
+            let said =
+                payloads.iter().find(|(payload, _)| payload.is_some()).map_or("json", |(_, word)| word);
+            wrong.within(said)
+        })
     }
 
-    fn expect(&self, spec: &ExpectSpec) -> Result<(), String> {
+    fn expect(&self, spec: &ExpectSpec) -> Result<(), Wrong> {
         let said = spec.said();
         let groups = [("all", &spec.all), ("any", &spec.any), ("sequence", &spec.sequence)];
         if let Some((word, parts)) = groups.iter().find(|(_, parts)| !parts.is_empty()) {
             only(&said, &[word, "within", "since"], word)?;
-            self.since(spec)?;
-            return parts.iter().try_for_each(|part| {
-                without(&part.said(), &MANNER, &format!("a part of '{word}'"))?;
-                without(&part.said(), &["all", "any", "sequence"], &format!("a part of '{word}'"))?;
-                self.wanted(part)
+            self.since(spec).within("since")?;
+            return parts.iter().enumerate().try_for_each(|(at, part)| {
+                let about = format!("a part of '{word}'");
+                without(&part.said(), &MANNER, &about)
+                    .and_then(|()| without(&part.said(), &["all", "any", "sequence"], &about))
+                    .and_then(|()| self.wanted(part))
+                    .map_err(|wrong| wrong.element(at).within(word))
             });
         }
-        self.since(spec)?;
+        self.since(spec).within("since")?;
         let counts: Vec<&str> = said
             .iter()
             .copied()
@@ -188,39 +284,39 @@ impl<'a> Checker<'a> {
             .collect();
         if spec.none.is_some() {
             without(&said, &["exactly", "count", "at_least", "at_most", "latency", "within"], "'none'")?;
-            self.none(spec)?;
+            self.none(spec).within("none")?;
         } else if spec.window.is_some() && (counts.is_empty() || counts == ["at_least"]) {
-            return Err("'for' goes with 'none', 'exactly' or 'at_most'".to_owned());
+            return Err("'for' goes with 'none', 'exactly' or 'at_most'").within("for");
         }
         if !counts.is_empty() {
             without(&said, &["latency"], "a count")?;
         }
         if counts.contains(&"exactly") && counts.len() > 1 || counts.contains(&"count") && counts.len() > 1 {
-            return Err(format!("an exact count is the only one, here are {}", counts.join(", ")));
+            return Err(format!("an exact count is the only one, here are {}", counts.join(", ")).into());
         }
         if spec.at_least == Some(0) && spec.at_most.is_none() {
-            return Err("'at_least: 0' is always so".to_owned());
+            return Err("'at_least: 0' is always so").within("at_least");
         }
         if let (Some(least), Some(most)) = (spec.at_least, spec.at_most)
             && least > most
         {
-            return Err(format!("nothing is at least {least} and at most {most}"));
+            return Err(format!("nothing is at least {least} and at most {most}")).within("at_most");
         }
         self.wanted(spec)
     }
 
-    fn none(&self, spec: &ExpectSpec) -> Result<(), String> {
+    fn none(&self, spec: &ExpectSpec) -> Result<(), Wrong> {
         match &spec.none {
             Some(Value::Bool(true)) => Ok(()),
             Some(Value::String(word)) if word == "window" => Ok(()),
             Some(Value::String(word)) if word == "settled" => self.needs_embedded("'none: settled'"),
-            Some(Value::Bool(false)) => Err("'none: false' asks for nothing; leave it out".to_owned()),
-            Some(other) => Err(format!("none: {other} is neither true nor settled")),
+            Some(Value::Bool(false)) => Err("'none: false' asks for nothing; leave it out".into()),
+            Some(other) => Err(format!("none: {other} is neither true nor settled").into()),
             None => Ok(()),
         }
     }
 
-    fn since(&self, spec: &ExpectSpec) -> Result<(), String> {
+    fn since(&self, spec: &ExpectSpec) -> Result<(), Wrong> {
         let Some(since) = spec.since.as_deref() else {
             return Ok(());
         };
@@ -231,11 +327,12 @@ impl<'a> Checker<'a> {
         if self.marks.contains(&name) {
             return Ok(());
         }
-        Err(format!("since: there is no mark '{name}'{}", suggestion(name, self.marks.iter().copied())))
+        Err(format!("since: there is no mark '{name}'{}", suggestion(name, self.marks.iter().copied()))
+            .into())
     }
 
     /// What is looked for: a message, or an event.
-    fn wanted(&self, spec: &ExpectSpec) -> Result<(), String> {
+    fn wanted(&self, spec: &ExpectSpec) -> Result<(), Wrong> {
         const OF_EVENTS: [&str; 10] = [
             "event",
             "client",
@@ -251,11 +348,15 @@ impl<'a> Checker<'a> {
         let said = spec.said();
         if spec.event.is_some() || spec.packet.is_some() {
             only(&said, &[&OF_EVENTS[..], &MANNER[..]].concat(), "an event")?;
-            return EventMatcher::compile(spec, self.variables).map(drop);
+            return EventMatcher::compile(spec, self.variables).map(drop).map_err(|text| {
+                let mut members = ["event", "packet"].into_iter().filter(|word| said.contains(word));
+                let member = members.clone().find(|word| text.contains(&format!("no {word} ")));
+                Wrong::from(text).within(member.or(members.next_back()).unwrap_or("event"))
+            });
         }
         if spec.topic.is_none() {
             return Err(
-                "what? 'topic' for a message, 'event' for an event, or 'all', 'any', 'sequence'".to_owned()
+                "what? 'topic' for a message, 'event' for an event, or 'all', 'any', 'sequence'".into()
             );
         }
         without(&said, &["client", "session_present", "record"], "a message")?;
@@ -264,66 +365,103 @@ impl<'a> Checker<'a> {
             unknown.map_err(|_| "'from' and 'will' are known with the embedded broker only".to_owned())?;
         }
         if let Some(JsonSpec { equals: None, subset: None, schema: None }) = &spec.json {
-            return Err("json: what? 'equals', 'subset' or 'schema'".to_owned());
+            return Err("json: what? 'equals', 'subset' or 'schema'").within("json");
         }
         // A step before may write the schema's file.
         let mut spec = spec.clone();
         if let Some(JsonSpec { schema: schema @ Some(Value::String(_)), .. }) = &mut spec.json {
             *schema = None;
         }
-        self.compiler().matcher(&spec).map(drop)
+        if let Some(pointer) = spec.at.keys().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/'))
+        {
+            let wrong = Wrong::from(format!("at: '{pointer}' does not begin with '/'"));
+            return Err(wrong.within(pointer).within("at"));
+        }
+        let compiler = self.compiler();
+        let Err(text) = compiler.matcher(&spec) else {
+            return Ok(());
+        };
+        let is_wrong = |alone: &ExpectSpec| compiler.matcher(alone).is_err();
+        let member = said.iter().find(|member| is_wrong(&spec.alone(member))).copied().unwrap_or("topic");
+        let inner = [("at", &spec.at), ("props", &spec.props)].into_iter().find(|(name, _)| *name == member);
+        let name = inner.and_then(|(_, values)| {
+            values.keys().find(|name| {
+                let mut alone = spec.alone(member);
+                let values = if member == "at" { &mut alone.at } else { &mut alone.props };
+                values.retain(|other, _| other == *name);
+                is_wrong(&alone)
+            })
+        });
+        let wrong = Wrong::from(text);
+        Err(if let Some(name) = name { wrong.within(name) } else { wrong }.within(member))
     }
 
-    fn fault(&self, spec: &FaultSpec) -> Result<(), String> {
+    fn fault(&self, spec: &FaultSpec) -> Result<(), Wrong> {
         let named = [&spec.release, &spec.remove].into_iter().flatten();
         let named = named.chain(spec.fired.iter().map(|fired| &fired.name));
         let mut is_about_known = false;
         if let Some(fired) = &spec.fired {
             if fired.times == Some(0) {
-                return Err("fired: 'times: 0' is always so; 'exactly: 0' is never".to_owned());
+                return Err("fired: 'times: 0' is always so; 'exactly: 0' is never")
+                    .within("times")
+                    .within("fired");
             }
             if fired.times.is_some() && fired.exactly.is_some() {
-                return Err("fired: 'times' is at least, 'exactly' is all; give one".to_owned());
+                return Err("fired: 'times' is at least, 'exactly' is all; give one")
+                    .within("exactly")
+                    .within("fired");
             }
         }
         for name in named {
             is_about_known = true;
             if !self.faults.contains(name) {
                 let suggestion = suggestion(name, self.faults.iter().map(String::as_str));
-                return Err(format!("there is no fault '{name}'{suggestion}"));
+                let said = [(&spec.release, "release"), (&spec.remove, "remove")];
+                let member = said.iter().find(|(said, _)| said.as_ref() == Some(name));
+                let wrong = Wrong::from(format!("there is no fault '{name}'{suggestion}"));
+                return Err(member.map_or_else(|| "fired", |(_, word)| word))
+                    .map_err(|word| wrong.within(word));
             }
         }
         let Some(action) = &spec.action else {
             if spec.on != OnSpec::default() || spec.name.is_some() {
-                return Err("'on' and 'name' belong to a new fault, which has a 'do'".to_owned());
+                return Err("'on' and 'name' belong to a new fault, which has a 'do'".into());
             }
             if !is_about_known && !spec.clear {
-                return Err("what? 'do' for a new one, or 'release', 'remove', 'fired', 'clear'".to_owned());
+                return Err("what? 'do' for a new one, or 'release', 'remove', 'fired', 'clear'".into());
             }
             return Ok(());
         };
-        RuleSpec { name: spec.name.clone(), on: spec.on.clone(), action: action.clone() }.rule().map(drop)
+        let rule = RuleSpec { name: spec.name.clone(), on: spec.on.clone(), action: action.clone() };
+        rule.rule().map(drop).map_err(|text| {
+            let everywhere = RuleSpec { on: OnSpec::default(), ..rule.clone() };
+            match text.contains("probability") {
+                _ if everywhere.rule().is_err() => Wrong::from(text).within("do"),
+                true => Wrong::from(text).within("probability").within("on"),
+                false => Wrong::from(text).within("on"),
+            }
+        })
     }
 
-    fn change_broker(&self, spec: &BrokerStep) -> Result<(), String> {
+    fn change_broker(&self, spec: &BrokerStep) -> Result<(), Wrong> {
         match spec {
             BrokerStep::Stop(false) | BrokerStep::Freeze(false) | BrokerStep::Resume(false) => {
-                Err("false asks for nothing; leave the step out".to_owned())
+                Err("false asks for nothing; leave the step out".into())
             }
             BrokerStep::Stop(true) | BrokerStep::Cut { .. } => Ok(()),
-            BrokerStep::Start(keep) => steps::keep(keep).map(drop),
+            BrokerStep::Start(keep) => steps::keep(keep).map(drop).within("keep").within("start"),
             BrokerStep::Restart(keep) => {
                 self.needs_embedded("a restart")?;
-                steps::keep(keep).map(drop)
+                steps::keep(keep).map(drop).within("keep").within("restart")
             }
             BrokerStep::Freeze(true) | BrokerStep::Resume(true) => self.needs_embedded("standing still"),
             BrokerStep::Disconnect { .. } => self.needs_embedded("a disconnect by the broker"),
         }
     }
 
-    fn client(&self, spec: &ClientSpec) -> Result<(), String> {
+    fn client(&self, spec: &ClientSpec) -> Result<(), Wrong> {
         if matches!(spec.connect, Some(ConnectSpec::Plain(false))) {
-            return Err("'connect: false' asks for nothing; leave it out".to_owned());
+            return Err("'connect: false' asks for nothing; leave it out").within("connect");
         }
         let does_something = spec.connect.is_some()
             || spec.subscribe.is_some()
@@ -335,60 +473,75 @@ impl<'a> Checker<'a> {
             || spec.kill;
         if !does_something {
             return Err(
-                "what? connect, subscribe, unsubscribe, publish, receive, receive_nothing, disconnect or kill"
-                    .to_owned(),
+                "what? connect, subscribe, unsubscribe, publish, receive, receive_nothing, disconnect or kill".into(),
             );
         }
         if let Some(ConnectSpec::With(options)) = &spec.connect {
-            options.version.as_ref().map(start::version).transpose()?;
-            self.compiler().properties(&options.props)?;
-            if let Some(will) = &options.will {
-                let topic = self.variables.fill(&will.topic)?;
-                topic::check_name(&topic).map_err(|error| format!("will: {topic}: {error}"))?;
-                will.qos.map(qos).transpose()?;
-                self.compiler().will_payload(will)?;
-            }
-            if options.refused.is_some() && options.session_present.is_some() {
-                return Err("a refused client has no session: 'refused' or 'session_present'".to_owned());
-            }
+            self.connect(options).within("connect")?;
         }
         match &spec.subscribe {
             Some(SubscribeSpec::With(options)) => {
-                options.qos.map(qos).transpose()?;
-                options.filters.iter().try_for_each(|filter| self.filter(filter))?;
+                options.qos.map(qos).transpose().within("qos").within("subscribe")?;
+                self.filters(&options.filters).within("filters").within("subscribe")?;
             }
-            Some(SubscribeSpec::One(filter)) => self.filter(filter)?,
-            Some(SubscribeSpec::Many(filters)) => {
-                filters.iter().try_for_each(|filter| self.filter(filter))?
-            }
+            Some(SubscribeSpec::One(filter)) => self.filter(filter).within("subscribe")?,
+            Some(SubscribeSpec::Many(filters)) => self.filters(filters).within("subscribe")?,
             None => {}
         }
+        self.filters(&spec.unsubscribe).within("unsubscribe")?;
         if let Some(publish) = &spec.publish {
             if publish.client.is_some() {
-                return Err("'publish' is this client's, it names no other".to_owned());
+                return Err("'publish' is this client's, it names no other").within("publish");
             }
-            self.publish(publish)?;
+            self.publish(publish).within("publish")?;
         }
         if let Some(receive) = &spec.receive {
             let said = receive.said();
             let nothing_of = ["since", "none", "for", "exactly", "count", "at_least", "at_most", "latency"];
-            without(&said, &nothing_of, "'receive'")?;
-            without(&said, &["event", "packet", "all", "any", "sequence", "from", "will"], "'receive'")?;
-            self.wanted(receive)?;
+            let neither = ["event", "packet", "all", "any", "sequence", "from", "will"];
+            without(&said, &[&nothing_of[..], &neither[..]].concat(), "'receive'")
+                .and_then(|()| self.wanted(receive))
+                .within("receive")?;
         }
         match &spec.disconnect {
             None | Some(Value::Bool(_)) => Ok(()),
             Some(reason) => serde_json::from_value::<ReasonSpec>(reason.clone())
                 .map(drop)
-                .map_err(|error| format!("disconnect: {error}")),
+                .map_err(|error| format!("disconnect: {error}"))
+                .within("disconnect"),
         }
     }
 
-    fn respond(&self, spec: &RespondSpec) -> Result<(), String> {
+    fn connect(&self, options: &ConnectOptions) -> Result<(), Wrong> {
+        options.version.as_ref().map(start::version).transpose().within("version")?;
+        self.compiler().properties(&options.props).within("props")?;
+        if let Some(will) = &options.will {
+            let topic = self.variables.fill(&will.topic)?;
+            topic::check_name(&topic)
+                .map_err(|error| format!("will: {topic}: {error}"))
+                .within("topic")
+                .within("will")?;
+            will.qos.map(qos).transpose().within("qos").within("will")?;
+            self.compiler().will_payload(will).within("will")?;
+        }
+        if options.refused.is_some() && options.session_present.is_some() {
+            let text = "a refused client has no session: 'refused' or 'session_present'";
+            return Err(text).within("session_present");
+        }
+        Ok(())
+    }
+
+    fn filters(&self, filters: &[String]) -> Result<(), Wrong> {
+        filters
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, filter)| self.filter(filter).map_err(|wrong| wrong.element(at)))
+    }
+
+    fn respond(&self, spec: &RespondSpec) -> Result<(), Wrong> {
         let said = spec.when.said();
-        without(&said, &MANNER, "'when'")?;
-        without(&said, &["event", "packet", "all", "any", "sequence"], "'when'")?;
-        self.wanted(&spec.when)?;
+        let neither = [&MANNER[..], &["event", "packet", "all", "any", "sequence"]].concat();
+        without(&said, &neither, "'when'").and_then(|()| self.wanted(&spec.when)).within("when")?;
         let unheard = [
             (spec.publish.client.is_some(), "client"),
             (spec.publish.acked_by.is_some(), "acked_by"),
@@ -397,27 +550,26 @@ impl<'a> Checker<'a> {
             (spec.publish.repeat.is_some(), "repeat"),
         ];
         if let Some((_, word)) = unheard.iter().find(|(is_said, _)| *is_said) {
-            return Err(format!("'{word}' means nothing in an answer"));
+            let text = format!("'{word}' means nothing in an answer");
+            return Err(text).within(word).within("publish");
         }
-        self.publish(&spec.publish)
+        self.publish(&spec.publish).within("publish")
     }
 
-    fn run(&self, spec: &RunSpec) -> Result<(), String> {
-        self.compiler().command(&spec.cmd)?;
+    fn run(&self, spec: &RunSpec) -> Result<(), Wrong> {
+        self.compiler().command(&spec.cmd).within("cmd")?;
         self.pattern("stdout", spec.stdout.as_deref())?;
         self.pattern("stderr", spec.stderr.as_deref())
     }
 
-    fn change_device(&self, spec: &DeviceStep) -> Result<(), String> {
+    fn change_device(&self, spec: &DeviceStep) -> Result<(), Wrong> {
         let known = &self.devices;
         match &spec.name {
             Some(name) if !known.contains(&name.as_str()) => {
-                return Err(format!(
-                    "there is no device '{name}'{}",
-                    suggestion(name, known.iter().copied())
-                ));
+                let suggestion = suggestion(name, known.iter().copied());
+                return Err(format!("there is no device '{name}'{suggestion}")).within("name");
             }
-            None if known.len() != 1 => return Err(format!("which of {}? give its name", known.len())),
+            None if known.len() != 1 => return Err(format!("which of {}? give its name", known.len()).into()),
             _ => {}
         }
         let does_something = spec.kill
@@ -429,16 +581,16 @@ impl<'a> Checker<'a> {
             || spec.send.is_some()
             || spec.log.is_some();
         if !does_something {
-            return Err("what? start, stop, kill, restart, signal, send, log or exit".to_owned());
+            return Err("what? start, stop, kill, restart, signal, send, log or exit".into());
         }
-        spec.signal.as_deref().map(signal_number).transpose()?;
+        spec.signal.as_deref().map(signal_number).transpose().within("signal")?;
         self.pattern("log", spec.log.as_deref())
     }
 
-    fn state(&self, spec: &StateSpec) -> Result<(), String> {
+    fn state(&self, spec: &StateSpec) -> Result<(), Wrong> {
         self.needs_embedded("a look at the state")?;
         if spec.clean == Some(false) {
-            return Err("'clean: false' asks for nothing".to_owned());
+            return Err("'clean: false' asks for nothing").within("clean");
         }
         let asks_for_something = !spec.retained.is_empty()
             || !spec.queue.is_empty()
@@ -446,24 +598,24 @@ impl<'a> Checker<'a> {
             || spec.sessions.is_some()
             || spec.clean.is_some();
         if !asks_for_something {
-            return Err("what? retained, queue, in_flight, sessions or clean".to_owned());
+            return Err("what? retained, queue, in_flight, sessions or clean".into());
         }
-        spec.retained.keys().try_for_each(|filter| self.filter(filter))
+        spec.retained.keys().try_for_each(|filter| self.filter(filter).within(filter)).within("retained")
     }
 }
 
 /// An error when something else than `allowed` is said.
-fn only(said: &[&str], allowed: &[&str], about: &str) -> Result<(), String> {
+fn only(said: &[&str], allowed: &[&str], about: &str) -> Result<(), Wrong> {
     match said.iter().find(|word| !allowed.contains(word)) {
-        Some(word) => Err(format!("'{word}' means nothing for {about}")),
+        Some(word) => Err(format!("'{word}' means nothing for {about}")).within(word),
         None => Ok(()),
     }
 }
 
 /// An error when something of `forbidden` is said.
-fn without(said: &[&str], forbidden: &[&str], about: &str) -> Result<(), String> {
+fn without(said: &[&str], forbidden: &[&str], about: &str) -> Result<(), Wrong> {
     match said.iter().find(|word| forbidden.contains(word)) {
-        Some(word) => Err(format!("'{word}' means nothing for {about}")),
+        Some(word) => Err(format!("'{word}' means nothing for {about}")).within(word),
         None => Ok(()),
     }
 }
@@ -473,9 +625,9 @@ mod tests {
     use super::*;
 
     fn complaint(steps: &str) -> Option<String> {
-        let scenario: Scenario = serde_saphyr::from_str(steps).unwrap();
+        let scenario: Scenario = super::super::load::parse(steps).unwrap();
         let names = ["t0".to_owned()].into_iter().collect();
-        validate(&Loaded::made("made", scenario), &names).err()
+        validate(&Loaded::made("made", scenario), &names).err().map(|wrong| wrong.text)
     }
 
     #[test]

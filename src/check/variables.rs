@@ -2,18 +2,15 @@
 
 use regex::Regex;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// A name between `${` and `}`; `$${` stands for `${` itself.
-static USE: LazyLock<Regex> = LazyLock::new(|| regex(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}"));
+pub(super) static USE: LazyLock<Regex> = LazyLock::new(|| regex(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}"));
 
-/// What gives a name a value on the way: `save: name`, `{name}` in a topic, a named group.
-static CAPTURE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r#"save["']?\s*:\s*["']?([A-Za-z_][A-Za-z0-9_-]*)|[^$]\{([A-Za-z_][A-Za-z0-9_-]*)\}|\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>"#,
-    )
-});
+/// What gives a name a value on the way: `{name}` in a topic, a named group.
+static CAPTURE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?:^|[^$])\{([A-Za-z_][A-Za-z0-9_-]*)\}|\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>"));
 
 #[allow(clippy::expect_used, reason = "the patterns are constants, and every test uses them")]
 fn regex(pattern: &str) -> Regex {
@@ -66,25 +63,15 @@ impl Variables {
         &self.learnt
     }
 
-    /// Replaces the names that are known; a value that would break the text's structure is an error.
-    pub(super) fn replace_known(&self, source: &str) -> Result<String, String> {
-        let mut result = Ok(());
-        let replaced = USE.replace_all(source, |found: &regex::Captures<'_>| {
-            let whole = found[0].to_owned();
-            if !found[1].is_empty() {
-                return whole;
-            }
-            let Some(value) = self.values.get(&found[2]) else {
-                return whole;
-            };
-            let text = text_of(value);
-            if text.contains(['\n', '\r', '"', '\\']) {
-                result = Err(format!("the value of '{}' cannot stand in a file: {text:?}", &found[2]));
-            }
-            text
-        });
-        let replaced = replaced.into_owned();
-        result.map(|()| replaced)
+    /// The names that have a value.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
+    /// The first name of a text that has no value.
+    pub(super) fn missing(&self, text: &str) -> Option<String> {
+        let names = USE.captures_iter(text).filter(|found| found[1].is_empty());
+        names.map(|found| found[2].to_owned()).find(|name| !self.values.contains_key(name))
     }
 
     /// The text with all its names replaced.
@@ -136,21 +123,6 @@ impl Variables {
     }
 }
 
-/// A file's text in which each `${name}` is a plain word, for a first reading.
-pub(super) fn masked(source: &str) -> String {
-    USE.replace_all(source, "${1}\u{27e6}${2}\u{27e7}").into_owned()
-}
-
-/// Undoes [`masked`] in what was read.
-pub(super) fn unmask(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = text.replace('\u{27e6}', "${").replace('\u{27e7}', "}"),
-        Value::Array(elements) => elements.iter_mut().for_each(unmask),
-        Value::Object(members) => members.values_mut().for_each(unmask),
-        _ => {}
-    }
-}
-
 /// A value inside a text.
 pub(super) fn text_of(value: &Value) -> String {
     match value {
@@ -159,27 +131,10 @@ pub(super) fn text_of(value: &Value) -> String {
     }
 }
 
-/// The names that a file uses, each with its line from 1.
-pub(super) fn uses(source: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    for (at, line) in source.lines().enumerate() {
-        // A comment may name what is not there.
-        let line = line.split(" #").next().unwrap_or(line);
-        if line.trim_start().starts_with('#') {
-            continue;
-        }
-        let names = USE.captures_iter(line).filter(|captures| captures[1].is_empty());
-        found.extend(names.map(|captures| (at + 1, captures[2].to_owned())));
-    }
-    found
-}
-
-/// The names that a file gives values to on the way.
-pub(super) fn captured(source: &str) -> BTreeSet<String> {
-    let names = CAPTURE.captures_iter(source);
-    names
-        .filter_map(|found| Some(found.get(1).or(found.get(2)).or(found.get(3))?.as_str().to_owned()))
-        .collect()
+/// The names that a topic or a pattern gives values to.
+pub(super) fn captures_of(text: &str) -> Vec<String> {
+    let names = CAPTURE.captures_iter(text);
+    names.filter_map(|found| Some(found.get(1).or(found.get(2))?.as_str().to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -197,24 +152,14 @@ mod tests {
     fn names_become_values_and_two_dollars_stand_for_one() {
         assert_eq!(variables().fill("a/${id}/${n} $${id}").unwrap(), "a/lamp/7 ${id}");
         assert_eq!(variables().fill("${gone}").unwrap_err(), "'gone' has no value yet");
-        assert_eq!(variables().replace_known("${id} ${broker.url}").unwrap(), "lamp ${broker.url}");
         let value = json!({"level": "${n}", "name": "x-${n}"});
         assert_eq!(variables().fill_value(&value).unwrap(), json!({"level": 7, "name": "x-7"}));
     }
 
     #[test]
-    fn a_value_that_would_break_the_file_is_refused() {
-        let mut variables = variables();
-        variables.set("bad", json!("a\nb: c"));
-        assert!(variables.replace_known("x: ${bad}").is_err());
-    }
-
-    #[test]
-    fn uses_and_captures_are_found() {
-        let source =
-            "topic: dev/{id}/x # ${no}\nsave: t0\nregex: '^(?<major>.)'\n# ${neither}\nx: ${a} ${b.c}";
-        assert_eq!(uses(source), [(5, "a".to_owned()), (5, "b.c".to_owned())]);
-        let names: Vec<String> = captured(source).into_iter().collect();
-        assert_eq!(names, ["id", "major", "t0"]);
+    fn captures_and_missing_names_are_found() {
+        assert_eq!(captures_of("{all}/dev/{id}/x"), ["all", "id"]);
+        assert_eq!(captures_of("^(?<major>.)(?P<minor>.) ${no}"), ["major", "minor"]);
+        assert_eq!(variables().missing("${id} $${x} ${y}"), Some("y".to_owned()));
     }
 }
