@@ -39,7 +39,8 @@ impl Compiler<'_> {
         self.push_json(spec, &mut matcher.payload)?;
         matcher.qos = spec.qos.map(qos).transpose()?;
         (matcher.retain, matcher.dup, matcher.will) = (spec.retain, spec.dup, spec.will);
-        matcher.publisher = spec.from.as_deref().map(|from| self.text_match(from)).transpose()?;
+        matcher.publisher =
+            spec.from.as_deref().map(|from| client_match(from, self.variables)).transpose()?;
         for (name, value) in &spec.props {
             self.push_property(name, value, &mut matcher)?;
         }
@@ -187,22 +188,15 @@ impl Compiler<'_> {
         Ok((words, name))
     }
 
-    fn text_match(&self, text: &str) -> Result<TextMatch, String> {
-        Ok(match text.strip_prefix('~') {
-            Some(pattern) => TextMatch::Fits(regex(&self.variables.fill(pattern)?)?),
-            None => TextMatch::Is(self.variables.fill(text)?),
-        })
-    }
-
     fn push_property(&self, name: &str, value: &Value, matcher: &mut Matcher) -> Result<(), String> {
         if let ("user" | "user_property" | "user-property", Value::Object(members)) = (name, value) {
             for (key, value) in members {
-                let wanted = self.text_match(&text_of(value))?;
+                let wanted = text_match(&text_of(value), self.variables)?;
                 matcher.properties.push((PropertyIdentifier::UserProperty, Some(key.clone()), wanted));
             }
             return Ok(());
         }
-        let wanted = self.text_match(&text_of(value))?;
+        let wanted = text_match(&text_of(value), self.variables)?;
         matcher.properties.push((property_identifier(name)?, None, wanted));
         Ok(())
     }
@@ -270,6 +264,25 @@ impl Compiler<'_> {
 
 pub(super) fn qos(number: u8) -> Result<Qos, String> {
     Qos::from_number(number).ok_or_else(|| format!("QoS {number} does not exist"))
+}
+
+/// A text, or with `~` in front a pattern.
+fn text_match(text: &str, variables: &Variables) -> Result<TextMatch, String> {
+    Ok(match text.strip_prefix('~') {
+        Some(pattern) => TextMatch::Fits(regex(&variables.fill(pattern)?)?),
+        None => TextMatch::Is(variables.fill(text)?),
+    })
+}
+
+/// A client: as a text, but `*` and `?` stand for characters, as in the rules of faults.
+pub(super) fn client_match(text: &str, variables: &Variables) -> Result<TextMatch, String> {
+    match text_match(text, variables)? {
+        TextMatch::Is(name) if name.contains(['*', '?']) => {
+            let pattern = regex::escape(&name).replace(r"\*", ".*").replace(r"\?", ".");
+            Ok(TextMatch::Fits(regex(&format!("(?s)^{pattern}$"))?))
+        }
+        exact => Ok(exact),
+    }
 }
 
 pub(super) fn regex(pattern: &str) -> Result<Regex, String> {

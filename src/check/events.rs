@@ -1,10 +1,11 @@
 //! Events of clients and of the broker, as a scenario asks for them.
 
+use super::compile::client_match;
 use super::scenario::ExpectSpec;
 use super::variables::Variables;
 use crate::journal::Record;
 use crate::packet::PacketType;
-use crate::test_broker::matcher::{Captures, json};
+use crate::test_broker::matcher::{Captures, TextMatch, json};
 use crate::test_broker::{describe, record_value};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -37,7 +38,8 @@ const WORDS: [&str; 19] = [
 pub(super) struct EventMatcher {
     wanted: Value,
     event: String,
-    client: Option<String>,
+    /// Whose: as it is written, and what it must be.
+    client: Option<(String, TextMatch)>,
 }
 
 impl EventMatcher {
@@ -49,8 +51,11 @@ impl EventMatcher {
         }
         let mut wanted = Map::new();
         wanted.insert("event".into(), json!(event));
-        let client = spec.client.as_ref().map(|client| variables.fill(client)).transpose()?;
-        if let Some(client) = &client {
+        let client = match &spec.client {
+            Some(client) => Some((variables.fill(client)?, client_match(client, variables)?)),
+            None => None,
+        };
+        if let Some((_, TextMatch::Is(client))) = &client {
             wanted.insert("client".into(), json!(client));
         }
         if let Some(is_present) = spec.session_present {
@@ -87,8 +92,14 @@ impl EventMatcher {
 
     pub(super) fn check(&self, record: &Record) -> Option<Captures> {
         let mut differences = Vec::new();
-        json::subset(&self.wanted, &record_value(record), "", &mut differences);
-        differences.is_empty().then(Captures::new)
+        let value = record_value(record);
+        json::subset(&self.wanted, &value, "", &mut differences);
+        (differences.is_empty() && self.is_of_client(&value)).then(Captures::new)
+    }
+
+    fn is_of_client(&self, record: &Value) -> bool {
+        let is = record["client"].as_str().unwrap_or_default();
+        self.client.as_ref().is_none_or(|(_, client)| client.holds(is))
     }
 
     /// What that client did instead.
@@ -97,8 +108,7 @@ impl EventMatcher {
         let mut text = String::new();
         let is_alike = |record: &&Arc<Record>| {
             let value = record_value(record);
-            value["event"] == self.event.as_str()
-                && self.client.as_ref().is_none_or(|client| value["client"] == client.as_str())
+            value["event"] == self.event.as_str() && self.is_of_client(&value)
         };
         for record in records.iter().rev().filter(is_alike).take(SHOWN_MAX) {
             let mut differences = Vec::new();
@@ -107,9 +117,30 @@ impl EventMatcher {
             differences.iter().for_each(|difference| text.push_str(&format!("\n    {difference}")));
         }
         if text.is_empty() {
-            let whose = self.client.as_ref().map(|client| format!(" of {client}")).unwrap_or_default();
+            let whose = self.client.as_ref().map(|(client, _)| format!(" of {client}")).unwrap_or_default();
             text = format!("\n  no {} event{whose} came at all", self.event);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_named_as_in_the_rules_of_faults() {
+        for (client, fits) in
+            [("lamp-*", true), ("lamp-?", true), ("lamp-2*", false), ("~^l.*1$", true), ("~x", false)]
+        {
+            let spec = ExpectSpec {
+                event: Some("refused".to_owned()),
+                client: Some(client.to_owned()),
+                ..ExpectSpec::default()
+            };
+            let matcher = EventMatcher::compile(&spec, &Variables::default()).unwrap();
+            let record = json!({"event": "refused", "client": "lamp-1"});
+            assert_eq!(matcher.is_of_client(&record), fits, "{client}");
+        }
     }
 }

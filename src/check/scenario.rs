@@ -417,7 +417,7 @@ pub struct ExpectSpec {
     /// Whether it is a will; only the embedded broker knows.
     #[serde(default)]
     pub will: Option<bool>,
-    /// Its publisher; `~pattern` for a pattern. Only the embedded broker knows.
+    /// Its publisher; `*` and `?` stand for characters, `~` begins a pattern. Only the embedded broker knows.
     #[serde(default)]
     pub from: Option<String>,
     /// Properties by name; a text that begins with `~` is a pattern, `user` is an object.
@@ -431,7 +431,7 @@ pub struct ExpectSpec {
     /// `malformed`, `session-expired`, `will`, `drop`.
     #[serde(default)]
     pub event: Option<String>,
-    /// Whose event.
+    /// Whose event, as in `from`.
     #[serde(default)]
     pub client: Option<String>,
     /// Of `connect`: whether an earlier session goes on.
