@@ -61,7 +61,7 @@ complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l decod
 complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l qos -d 'Published with this QoS' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
 false\t''"
-complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l from -d 'Published by this client, where * and ? stand for characters; known with --embedded only' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand expect" -s h -l host -d 'Host of the broker' -r
@@ -86,7 +86,7 @@ complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l decode 
 complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l qos -d 'Published with this QoS' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
 false\t''"
-complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l from -d 'Published by this client, where * and ? stand for characters; known with --embedded only' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand none" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand none" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
 complete -c culex-check -n "__fish_culex_check_using_subcommand none" -s h -l host -d 'Host of the broker' -r

@@ -624,7 +624,7 @@ complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subco
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l qos -d 'Published with this QoS' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
 false\t''"
-complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l from -d 'Published by this client, where * and ? stand for characters; known with --embedded only' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from expect" -s h -l host -d 'Host of the broker' -r
@@ -649,7 +649,7 @@ complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subco
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l qos -d 'Published with this QoS' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l retain -d 'Published with this RETAIN flag' -r -f -a "true\t''
 false\t''"
-complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l from -d 'Published by this client; known with --embedded only' -r
+complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l from -d 'Published by this client, where * and ? stand for characters; known with --embedded only' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -l prop -d 'With this property, such as content-type=text/plain or user.name=value; may be repeated' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s L -l url -d 'The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them' -r
 complete -c culex -n "__fish_culex_using_subcommand check; and __fish_seen_subcommand_from none" -s h -l host -d 'Host of the broker' -r

@@ -696,7 +696,7 @@ module completions {
     --decode: string          # How the payload becomes JSON: cbor, msgpack, or cmd:COMMAND that reads it and prints JSON
     --qos: string             # Published with this QoS
     --retain: string@"nu-complete culex check expect retain" # Published with this RETAIN flag
-    --from: string            # Published by this client; known with --embedded only
+    --from: string            # Published by this client, where * and ? stand for characters; known with --embedded only
     --prop: string            # With this property, such as content-type=text/plain or user.name=value; may be repeated
     --url(-L): string         # The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them
     --host(-h): string        # Host of the broker
@@ -728,7 +728,7 @@ module completions {
     --decode: string          # How the payload becomes JSON: cbor, msgpack, or cmd:COMMAND that reads it and prints JSON
     --qos: string             # Published with this QoS
     --retain: string@"nu-complete culex check none retain" # Published with this RETAIN flag
-    --from: string            # Published by this client; known with --embedded only
+    --from: string            # Published by this client, where * and ? stand for characters; known with --embedded only
     --prop: string            # With this property, such as content-type=text/plain or user.name=value; may be repeated
     --url(-L): string         # The broker: mqtt://, mqtts://, ws:// or wss://, with user and password if it wants them
     --host(-h): string        # Host of the broker

@@ -160,11 +160,11 @@ pub struct RunFlags {
     pub jobs: usize,
 
     /// Run each scenario so often
-    #[arg(long, value_name = "number", default_value_t = 1)]
+    #[arg(long, value_name = "number", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: u32,
 
     /// With --repeat: end with the first that does not pass
-    #[arg(long)]
+    #[arg(long, requires = "repeat")]
     pub until_fail: bool,
 
     /// End with the first that does not pass; what runs already is run to its end
@@ -302,7 +302,7 @@ pub struct MessageMatch {
     #[arg(long, value_name = "true|false")]
     pub retain: Option<bool>,
 
-    /// Published by this client; known with --embedded only
+    /// Published by this client, where * and ? stand for characters; known with --embedded only
     #[arg(long, value_name = "id")]
     pub from: Option<String>,
 

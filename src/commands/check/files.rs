@@ -12,6 +12,9 @@ const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// The deepest directory that is looked into.
 const DEPTH_MAX: usize = 16;
 
+/// Names that have a value in every scenario, and may be given another.
+const ALWAYS: [&str; 5] = ["run", "uuid", "now", "random", "counter"];
+
 /// The files that are named, and those of directories that are named, in order.
 pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
@@ -64,6 +67,12 @@ pub(super) fn load_all(flags: &RunFlags, given: &load::Given) -> Result<Vec<Load
         let run = format!("{}-{}", given.run, number + 1);
         let given = load::Given { run, ..given.clone() };
         all.extend(load::load(&path, &given).map_err(|error| error.to_string())?);
+    }
+    let names: BTreeSet<&str> = all.iter().flat_map(|loaded| &loaded.names).map(String::as_str).collect();
+    let is_unused = |name: &&String| !names.contains(name.as_str()) && !ALWAYS.contains(&name.as_str());
+    if let Some(name) = flags.var.iter().map(|(name, _)| name).find(is_unused) {
+        let suggestion = load::suggestion(name, names);
+        return Err(format!("--var {name}: no scenario uses this name{suggestion}"));
     }
     if let Some(url) = &flags.broker {
         for loaded in &mut all {
