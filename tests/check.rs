@@ -169,13 +169,64 @@ fn reports_are_written_in_every_form() {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert!(read("t.tap").starts_with("TAP version 14\n1..2\nnot ok 1 - "), "{}", read("t.tap"));
     assert!(read("j.xml").contains("failures=\"1\""));
-    assert!(read("g.txt").starts_with("::error file="));
+    assert!(
+        read("g.txt").starts_with("::error file=tests/check/fail/subset.yaml,line="),
+        "{}",
+        read("g.txt")
+    );
+    assert!(read("t.tap").contains("  steps:\n    - \"passed step 1, "), "{}", read("t.tap"));
     assert!(read("h.html").contains("</html>"));
     let lines: Vec<Value> =
         read("n.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.last().unwrap()["failed"], 1);
     assert!(fs::read_dir(folder.join("artifacts")).unwrap().count() >= 2);
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// What is said about a step lands at its line, and scenarios of one name keep what is of use apart.
+#[test]
+fn reports_name_lines_and_artifacts_are_kept_apart() {
+    let folder = std::env::temp_dir().join(format!("culex-same-{}", std::process::id()));
+    for (name, text) in [("a", "a"), ("b", "b")] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+        let text = format!("name: same\nsteps:\n  - wait: 1ms\n  - run: {{ cmd: [{text}] }}\n");
+        fs::write(folder.join(name).join("x.yaml"), text).unwrap();
+    }
+    let (artifacts, place) = (folder.join("artifacts"), folder.to_string_lossy().into_owned());
+    let words = [
+        "run",
+        &place,
+        "-j",
+        "1",
+        "--report",
+        "github",
+        "--report",
+        "tap",
+        "--artifacts",
+        artifacts.to_str().unwrap(),
+    ];
+    let said = text(&check(&words).stdout).replace(&place, "FOLDER");
+    assert!(said.contains("::error file=FOLDER/a/x.yaml,line=4,title="), "{said}");
+    assert!(said.contains("::warning file=FOLDER/b/x.yaml,line=3,title="), "{said}");
+    assert!(said.contains("  warnings:\n    - \"step 1: 'wait: 1ms' waits blindly"), "{said}");
+    assert_eq!(fs::read_dir(&artifacts).unwrap().count(), 3);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn flags_that_would_do_nothing_are_refused() {
+    let lamp = "tests/check/pass/lamp.yaml";
+    for (words, part) in [
+        (["--repeat", "0"], "0"),
+        (["--until-fail", "--bail"], "--repeat"),
+        (["--var", "idd=1"], "--var idd: no scenario uses this name; did you mean 'id'?"),
+    ] {
+        let ran = check(&[&["run", lamp, "--dry-run"], &words[..]].concat());
+        assert_eq!(ran.status.code(), Some(2), "{words:?}");
+        assert!(text(&ran.stderr).contains(part), "{words:?}: {}", text(&ran.stderr));
+    }
+    let ran = check(&["run", lamp, "--dry-run", "--var", "run=1"]);
+    assert_eq!(text(&ran.stdout), "1 scenario is right\n", "{}", text(&ran.stderr));
 }
 
 /// Contract, section 2.3: the command starts only when the subscription stands, and its status counts.

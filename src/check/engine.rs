@@ -110,6 +110,7 @@ pub async fn run(loaded: &Loaded, run: &Run) -> Outcome {
         duration: Duration::ZERO,
         seed: run.seed,
         warnings: Vec::new(),
+        lines: loaded.lines.clone(),
         journal: Vec::new(),
     };
     if let Some(reason) = &loaded.scenario.skip {
@@ -335,6 +336,12 @@ impl Play {
             duration: self.broker.elapsed(),
             records: (position, position),
         });
+    }
+
+    /// What is not wrong about the step that was begun last, but not good either.
+    pub(super) fn warn(&mut self, text: &str) {
+        let place = self.steps.last().map(|step| format!("{}: ", step.place)).unwrap_or_default();
+        self.warnings.push(format!("{place}{text}"));
     }
 
     /// The step that was begun last ends; whether it passed.

@@ -1,6 +1,7 @@
 //! What became of a scenario.
 
 use crate::journal::Record;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub struct Outcome {
     pub seed: u64,
     /// What is not wrong but not good either.
     pub warnings: Vec<String>,
+    /// The file and line of each step, by its place.
+    pub lines: BTreeMap<String, (PathBuf, usize)>,
     /// All that happened.
     pub journal: Vec<Arc<Record>>,
 }

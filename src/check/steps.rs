@@ -58,8 +58,7 @@ impl Play {
             Step::Settle(true) => self.settle().await,
             Step::Settle(false) => Ok(()),
             Step::Wait(duration) => {
-                self.warnings
-                    .push(format!("'wait: {:?}' waits blindly; expect an event instead", duration.0));
+                self.warn(&format!("'wait: {:?}' waits blindly; expect an event instead", duration.0));
                 tokio::time::sleep(duration.0).await;
                 Ok(())
             }

@@ -1,24 +1,36 @@
-//! GitHub Actions: annotations at the scenario's file, and a step summary.
+//! GitHub Actions: annotations at the line of the step, and a step summary.
 
 use super::super::outcome::{Outcome, Verdict};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// An annotation for an outcome that is no success, or for its warnings; nothing for the rest.
 #[must_use]
 pub fn annotations(outcome: &Outcome) -> String {
     let mut text = String::new();
-    let file = property(&outcome.file.display().to_string());
     // Writing to a string cannot fail.
     if outcome.verdict > Verdict::Skipped {
         let (first, more) = super::reason(outcome);
         let body = [vec![first], more].concat().join("\n");
         let title = property(&format!("{} {}", outcome.name, outcome.verdict.word()));
-        let _ = writeln!(text, "::error file={file},title={title}::{}", data(&body));
+        let place = outcome.failure().map_or("", |step| step.place.as_str());
+        let _ = writeln!(text, "::error {},title={title}::{}", at(outcome, place), data(&body));
     }
     for warning in &outcome.warnings {
-        let _ = writeln!(text, "::warning file={file},title={}::{}", property(&outcome.name), data(warning));
+        let place = warning.split(": ").next().unwrap_or_default();
+        let title = property(&outcome.name);
+        let _ = writeln!(text, "::warning {},title={title}::{}", at(outcome, place), data(warning));
     }
     text
+}
+
+/// Where a step stands, or the scenario.
+fn at(outcome: &Outcome, place: &str) -> String {
+    let file = |file: &Path| property(&file.display().to_string());
+    match outcome.lines.get(place) {
+        Some((path, line)) => format!("file={},line={line}", file(path)),
+        None => format!("file={}", file(&outcome.file)),
+    }
 }
 
 /// The step summary in Markdown.

@@ -12,7 +12,12 @@ pub fn document(outcomes: &[Outcome]) -> String {
         let name = escaped(&outcome.name);
         // Writing to a string cannot fail.
         let _ = match outcome.verdict {
-            Verdict::Passed => writeln!(text, "ok {number} - {name}"),
+            Verdict::Passed if outcome.warnings.is_empty() => writeln!(text, "ok {number} - {name}"),
+            Verdict::Passed => {
+                let mut block = format!("ok {number} - {name}\n  ---\n");
+                put_list("warnings", &outcome.warnings, &mut block);
+                writeln!(text, "{block}  ...")
+            }
             Verdict::Skipped => writeln!(text, "ok {number} - {name} # SKIP {}", escaped(&outcome.reason)),
             Verdict::Failed | Verdict::Broken => {
                 let (first, more) = super::reason(outcome);
@@ -25,17 +30,31 @@ pub fn document(outcomes: &[Outcome]) -> String {
                 let _ = writeln!(block, "  file: {}", quoted(&outcome.file.display().to_string()));
                 let _ = writeln!(block, "  duration_ms: {}", outcome.duration.as_millis());
                 let _ = writeln!(block, "  seed: {}", outcome.seed);
-                if !more.is_empty() {
-                    block.push_str("  details:\n");
-                    for line in &more {
-                        let _ = writeln!(block, "    - {}", quoted(line.trim()));
-                    }
-                }
+                put_list("details", &more, &mut block);
+                put_list("warnings", &outcome.warnings, &mut block);
+                let steps: Vec<String> = outcome
+                    .steps
+                    .iter()
+                    .map(|step| format!("{} {}, {}", step.verdict.word(), step.place, step.text))
+                    .collect();
+                put_list("steps", &steps, &mut block);
                 writeln!(text, "{block}  ...")
             }
         };
     }
     text
+}
+
+/// A list of texts in a YAML block, unless it is empty.
+fn put_list(name: &str, lines: &[String], block: &mut String) {
+    if lines.is_empty() {
+        return;
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(block, "  {name}:");
+    for line in lines {
+        let _ = writeln!(block, "    - {}", quoted(line.trim()));
+    }
 }
 
 /// A description; `#` begins a directive and `\` escapes it.

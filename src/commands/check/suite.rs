@@ -9,7 +9,7 @@ use crate::compat::check_status;
 use crate::flags::{CheckColor, Report, ReportForm, RunFlags};
 use crate::test_broker::{capture, timeline};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,9 @@ fn run_once(flags: &RunFlags) -> u8 {
         return 0;
     }
     if flags.dry_run {
-        super::super::say(&format!("{} scenarios are right\n", scenarios.len()));
+        let count = scenarios.len();
+        let words = if count == 1 { "scenario is" } else { "scenarios are" };
+        super::super::say(&format!("{count} {words} right\n"));
         return 0;
     }
     if scenarios.is_empty() {
@@ -115,7 +117,7 @@ fn run_once(flags: &RunFlags) -> u8 {
 
 /// Runs all of them, `--jobs` at once; in the order in which they ended.
 fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcome>, Option<End>) {
-    let total = scenarios.len() * flags.repeat.max(1) as usize;
+    let total = scenarios.len() * flags.repeat as usize;
     let jobs = match flags.jobs {
         0 => thread::available_parallelism().map_or(1, usize::from),
         jobs => jobs,
@@ -202,6 +204,7 @@ fn run_one(loaded: &Loaded, round: u32, given: &Given, cancelled: watch::Receive
             duration: Duration::ZERO,
             seed,
             warnings: Vec::new(),
+            lines: loaded.lines.clone(),
             journal: Vec::new(),
         },
     }
@@ -310,15 +313,26 @@ fn summarize_for_github(outcomes: &[Outcome]) -> Result<(), String> {
     written.map_err(|error| format!("{}: {error}", Path::new(&path).display()))
 }
 
+/// A folder of its own, however many scenarios have the same name.
+fn folder_name(outcome: &Outcome, taken: &mut BTreeSet<String>) -> String {
+    let plain = |text: char| if text.is_ascii_alphanumeric() || "-_.=".contains(text) { text } else { '_' };
+    let name: String = outcome.name.chars().map(plain).collect();
+    let mut folder = format!("{name}-{}", outcome.round);
+    let mut number = 2;
+    while !taken.insert(folder.to_lowercase()) {
+        folder = format!("{name}-{}-no{number}", outcome.round);
+        number += 1;
+    }
+    folder
+}
+
 /// What is of use for each scenario that did not pass, in a folder of its own.
 fn keep_artifacts(folder: &Path, outcomes: &[Outcome]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("report.html"), html::document(outcomes))?;
+    let mut taken = BTreeSet::new();
     for outcome in outcomes.iter().filter(|outcome| outcome.verdict > Verdict::Skipped) {
-        let plain =
-            |text: char| if text.is_ascii_alphanumeric() || "-_.=".contains(text) { text } else { '_' };
-        let name: String = outcome.name.chars().map(plain).collect();
-        let folder = folder.join(format!("{name}-{}", outcome.round));
+        let folder = folder.join(folder_name(outcome, &mut taken));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("journal.ndjson"), ndjson::journal(outcome))?;
         let records = outcome.journal.iter().map(std::convert::AsRef::as_ref);
