@@ -255,6 +255,13 @@ impl Publisher {
         {
             self.leave(self.unfinished(failure));
         }
+        // What waits for an answer is shown before it is waited for.
+        if self.plan.client.debug {
+            if let Some(step) = self.handle_events() {
+                return Ok(step);
+            }
+            self.print_debug();
+        }
         match self.link.client.flush() {
             Ok(true) if self.leaving.is_some() && self.link.client.session().is_closing() => {
                 // The acknowledgements of the last flush are worth nothing any more.

@@ -187,6 +187,7 @@ impl Requester {
                 number = stop_signal(signals) => {
                     self.leave(Failure::default(), ReasonCode::SUCCESS);
                     let _ = self.link.client.flush();
+                    let _ = self.handle_events();
                     self.link.client.shutdown();
                     return End::Signal(number);
                 }
