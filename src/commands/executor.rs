@@ -133,6 +133,11 @@ fn command(text: &str, publish: &Publish) -> Command {
             PropertyValue::Text(text) => drop(command.env(name, text)),
             // Binary data may hold a zero, which ends a variable.
             PropertyValue::Binary(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes)
+                    && !text.contains('\0')
+                {
+                    command.env(&name, text);
+                }
                 let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 command.env(format!("{name}_HEX"), digits);
             }

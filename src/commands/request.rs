@@ -283,8 +283,9 @@ impl Requester {
             self.correlation = Some(match own {
                 Some(own) => Bytes::copy_from_slice(own),
                 None => {
-                    let made = Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-                    // Sixteen bytes more are too many only where the request cannot be sent anyway, which says so.
+                    // As text, because a responder may be a shell, which can hand no other bytes back.
+                    let made = Bytes::from(uuid::Uuid::new_v4().simple().to_string());
+                    // A few bytes more are too many only where the request cannot be sent anyway, which says so.
                     let property = Property::binary(PropertyIdentifier::CorrelationData, &made);
                     let _ = properties.push(property);
                     made
