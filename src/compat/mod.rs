@@ -100,7 +100,9 @@ fn walk(walker: &mut Walker<'_>, arguments: &[&[u8]]) -> Result<(), Stop> {
     if let Some(topic) = topic.filter(|_| is_topic_missing && walker.tool != Tool::Health) {
         apply::url_topic(walker, &topic)?;
     }
-    let is_json = walker.draft.output.json || walker.draft.message.line_form() == Some(LineForm::Json);
+    let is_json = walker.draft.output.json
+        || walker.draft.message.line_form() == Some(LineForm::Json)
+        || walker.draft.subscription.backup.is_some();
     if is_json {
         // Nothing of a message is to be lost, and only MQTT 5 has properties; `-V` may say otherwise.
         walker.draft.connection.protocol_version.get_or_insert(ProtocolVersion::V5);
