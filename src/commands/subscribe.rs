@@ -188,11 +188,8 @@ impl Subscriber {
         loop {
             tokio::select! {
                 biased;
-                asked = self.signals.next() => return Some(match asked {
-                    Asked::Stop(_) => Failure::default(),
-                    Asked::Alarm => Failure::timed_out(),
-                }),
-                () = until(self.deadline) => return Some(Failure::timed_out()),
+                asked = self.signals.next() => return Some(self.ended_while_away(asked)),
+                () = until(self.deadline) => return Some(self.ended_while_away(Asked::Alarm)),
                 changed = self.output.changed() => match changed {
                     Ok(()) => if self.output.flush().is_err() {
                         return Some(Failure::default());
@@ -201,6 +198,15 @@ impl Subscriber {
                 },
                 () = self.link.reconnect() => return None,
             }
+        }
+    }
+
+    /// How the program ends when it is asked to between two connections.
+    fn ended_while_away(&self, asked: Asked) -> Failure {
+        match asked {
+            _ if !self.has_connected => Failure::silent(BEFORE_CONNACK),
+            Asked::Stop(_) => Failure::default(),
+            Asked::Alarm => Failure::timed_out(),
         }
     }
 
