@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
+const RIGHT: f64 = 36.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 30.0;
 
@@ -127,6 +127,12 @@ fn lines(out: &mut String, chart: &Chart, height: &dyn Fn(f64) -> f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_label_of_the_x_axis_has_room() {
+        // A digit is about 0.6 of the font's 12 pixels wide, and half of the label stands behind its tick.
+        assert!("99.999 %".len() as f64 * 12.0 * 0.6 / 2.0 < RIGHT);
+    }
 
     #[test]
     fn steps_are_round_numbers() {
