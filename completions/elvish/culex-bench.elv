@@ -139,6 +139,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --no-retained 'Pass over messages that were retained before'
             cand --unsubscribe 'Unsubscribe at the end'
             cand --pin 'Keep each thread to a processor of its own (Linux)'
+            cand --sync-clocks 'Compare this clock with that of the other side over the broker, so that sub, or segments that hear each other, tell latencies from host to host, with a bound of their error; both sides need it'
             cand --strict 'Fail (status 5) when the generator was the limit, or the load was not steady'
             cand --check-sys 'Compare with the broker''s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'
             cand --quiet 'Print no progress and no preflight'

@@ -581,6 +581,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -s r -l retain -d 'Le
 complete -c culex -n "__fish_culex_using_subcommand bench" -l no-retained -d 'Pass over messages that were retained before'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l unsubscribe -d 'Unsubscribe at the end'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l pin -d 'Keep each thread to a processor of its own (Linux)'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l sync-clocks -d 'Compare this clock with that of the other side over the broker, so that sub, or segments that hear each other, tell latencies from host to host, with a bound of their error; both sides need it'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l strict -d 'Fail (status 5) when the generator was the limit, or the load was not steady'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l check-sys -d 'Compare with the broker\'s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each'
 complete -c culex -n "__fish_culex_using_subcommand bench" -l quiet -d 'Print no progress and no preflight'

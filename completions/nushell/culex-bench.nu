@@ -130,6 +130,7 @@ module completions {
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS
     --start-at: string        # Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z
     --gate: string            # Begin the load when a message comes on this topic, or is retained there: one message starts all segments
+    --sync-clocks             # Compare this clock with that of the other side over the broker, so that sub, or segments that hear each other, tell latencies from host to host, with a bound of their error; both sides need it
     --prometheus: string      # Serve what is counted for Prometheus while it runs, on this port or address
     --calibration: path       # Say what share of this machine's ceiling was used: what calibrate wrote with --json or --out
     --strict                  # Fail (status 5) when the generator was the limit, or the load was not steady

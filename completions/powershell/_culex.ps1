@@ -637,6 +637,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--no-retained', '--no-retained', [CompletionResultType]::ParameterName, 'Pass over messages that were retained before')
             [CompletionResult]::new('--unsubscribe', '--unsubscribe', [CompletionResultType]::ParameterName, 'Unsubscribe at the end')
             [CompletionResult]::new('--pin', '--pin', [CompletionResultType]::ParameterName, 'Keep each thread to a processor of its own (Linux)')
+            [CompletionResult]::new('--sync-clocks', '--sync-clocks', [CompletionResultType]::ParameterName, 'Compare this clock with that of the other side over the broker, so that sub, or segments that hear each other, tell latencies from host to host, with a bound of their error; both sides need it')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Fail (status 5) when the generator was the limit, or the load was not steady')
             [CompletionResult]::new('--check-sys', '--check-sys', [CompletionResultType]::ParameterName, 'Compare with the broker''s own counters ($SYS); waits for them before and after the run, on mosquitto up to ten seconds each')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no progress and no preflight')

@@ -179,6 +179,8 @@ pub struct Load {
     pub start_at: Option<SystemTime>,
     /// The load begins when a message comes that matches this filter; retained ones count.
     pub gate: Option<String>,
+    /// Clocks are compared with those of other processes.
+    pub syncs_clocks: bool,
     /// How long a lost connection waits before it is made again; never again by default.
     pub reconnect: Option<Backoff>,
 }

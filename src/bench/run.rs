@@ -11,6 +11,7 @@ use super::machine;
 use super::plan::{Address, Engine, Member, Plan, Role};
 use super::result::RunResult;
 use super::side::SideError;
+use super::sync::{self, Peers};
 use super::worker::Worker;
 use super::worker::clock::Clock;
 use super::worker::rumqttc::LibraryWorker;
@@ -95,6 +96,7 @@ pub fn run(plan: Plan, stop: &Stop, watch: &mut dyn FnMut(&Live)) -> Result<RunR
         },
         receivers,
         filters,
+        peers: sync::asks(&plan).then(Peers::default),
         gauges: (0..threads).map(|_| Gauge::default()).collect(),
         plan,
     });

@@ -13,6 +13,9 @@ use tokio::runtime::Runtime;
 /// Messages that wait for their acknowledgement at once; the session's own window lies below.
 const PENDING_MAX: usize = 500;
 
+/// Messages that wait to be listened to.
+const HEARD_MAX: usize = 1024;
+
 /// Why the client beside the load could not do its part.
 #[derive(Debug, Error)]
 pub enum SideError {
@@ -37,6 +40,8 @@ pub enum SideError {
 pub struct Side {
     runtime: Runtime,
     client: Client,
+    /// Messages that came and were not asked for yet.
+    heard: Vec<Publish>,
 }
 
 impl Side {
@@ -64,11 +69,11 @@ impl Side {
                 Client::new(Session::new(Config { connect, ..Config::default() }), Clock::start());
             client.attach(dial(&target).await?);
             while !client.session().is_connected() {
-                turn(&mut client).await?;
+                turn(&mut client, &mut Vec::new()).await?;
             }
             Ok::<_, SideError>(client)
         })?;
-        Ok(Self { runtime, client })
+        Ok(Self { runtime, client, heard: Vec::new() })
     }
 
     /// Subscribes to `filter`.
@@ -90,20 +95,44 @@ impl Side {
     ///
     /// [`SideError`].
     pub fn hears(&mut self, patience: Duration) -> Result<bool, SideError> {
-        let Self { runtime, client } = self;
-        runtime.block_on(async {
-            let turn = tokio::time::timeout(patience, turn(client)).await;
-            turn.map_or(Ok(false), |heard| heard.map(|step| step.messages > 0))
-        })
+        self.hear(patience).map(|messages| !messages.is_empty())
     }
 
-    /// Publishes all of `messages` and waits until the broker has each of them; QoS 0 ones until they are written.
+    /// Waits for messages, no longer than this.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    pub fn hear(&mut self, patience: Duration) -> Result<Vec<Publish>, SideError> {
+        let Self { runtime, client, heard } = self;
+        if heard.is_empty() {
+            runtime.block_on(async {
+                tokio::time::timeout(patience, turn(client, heard)).await.map_or(Ok(0), |turned| turned)
+            })?;
+        }
+        Ok(std::mem::take(heard))
+    }
+
+    /// Publishes a message of QoS 0, as soon as the socket takes it, without waiting for that.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    pub fn send(&mut self, message: Publish) -> Result<(), SideError> {
+        let Self { runtime, client, .. } = self;
+        let now = client.now();
+        client.session().publish(now, message)?;
+        runtime.block_on(async { client.flush() })?;
+        Ok(())
+    }
+
+    /// Publishes all of `messages`, of QoS 1 or 2, and waits until the broker has each of them.
     ///
     /// # Errors
     ///
     /// [`SideError`], with the first message that the broker refuses.
     pub fn publish(&mut self, messages: impl Iterator<Item = Publish>) -> Result<(), SideError> {
-        let Self { runtime, client } = self;
+        let Self { runtime, client, heard } = self;
         runtime.block_on(async {
             let mut pending = 0;
             for message in messages {
@@ -111,11 +140,11 @@ impl Side {
                 client.session().publish(now, message)?;
                 pending += 1;
                 while pending >= PENDING_MAX {
-                    pending -= turn(client).await?.done;
+                    pending -= turn(client, heard).await?;
                 }
             }
             while pending > 0 {
-                pending -= turn(client).await?.done;
+                pending -= turn(client, heard).await?;
             }
             Ok(())
         })
@@ -138,25 +167,17 @@ impl Side {
     }
 }
 
-/// What one step brought.
-#[derive(Default)]
-struct Step {
-    /// Our messages that are done.
-    done: usize,
-    /// Messages that came.
-    messages: usize,
-}
-
-async fn turn(client: &mut Client) -> Result<Step, SideError> {
+/// Takes one step; how many of our messages are done. Messages that come are `heard`, as long as somebody listens.
+async fn turn(client: &mut Client, heard: &mut Vec<Publish>) -> Result<usize, SideError> {
     client.turn().await?;
-    let mut step = Step::default();
+    let mut done = 0;
     while let Some(event) = client.session().poll_event() {
         match event {
             Event::Acknowledged { reason, .. } if reason.is_error() => {
                 return Err(SideError::Refused(reason));
             }
-            Event::Acknowledged { .. } => step.done += 1,
-            Event::Message(_) => step.messages += 1,
+            Event::Acknowledged { .. } => done += 1,
+            Event::Message(message) if heard.len() < HEARD_MAX => heard.push(message),
             Event::Subscribed(suback) => {
                 if let Some(reason) = suback.reasons.iter().find(|reason| reason.is_error()) {
                     return Err(SideError::Refused(*reason));
@@ -167,7 +188,7 @@ async fn turn(client: &mut Client) -> Result<Step, SideError> {
             _ => {}
         }
     }
-    Ok(step)
+    Ok(done)
 }
 
 /// Ends the session of a client: connects under its identifier with a clean one.

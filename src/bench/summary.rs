@@ -210,7 +210,10 @@ fn latencies(out: &mut String, result: &RunResult) {
     out.push('\n');
     for (label, histogram, remark) in rows {
         let _ = write!(out, " {label:14}");
-        for figure in figures(histogram) {
+        // What another clock makes uncertain cannot be told from zero.
+        let bound = (result.clock.mode == ClockMode::Estimated && label == end_to_end)
+            .then_some(result.clock.error_us);
+        for figure in figures(histogram, bound.unwrap_or(0)) {
             let _ = write!(out, "{figure:>columns$}");
         }
         let _ = writeln!(out, "{}{remark}", if remark.is_empty() { "" } else { "   " });
@@ -218,17 +221,23 @@ fn latencies(out: &mut String, result: &RunResult) {
 }
 
 /// Smallest, percentiles, largest; a percentile that no single value lies behind is a dash.
-fn figures(histogram: &Histogram) -> [String; 7] {
+///
+/// What lies below `bound` microseconds is only told to do so.
+fn figures(histogram: &Histogram, bound: u64) -> [String; 7] {
+    let figure = |microseconds: u64| match microseconds < bound {
+        true => format!("<{}", text::milliseconds(bound)),
+        false => text::milliseconds(microseconds),
+    };
     let percentile = |percent: f64| {
         let behind = histogram.count() as f64 * (1.0 - percent / 100.0);
         if percent > 50.0 && behind < 0.999 {
             "–".to_owned()
         } else {
-            text::milliseconds(histogram.percentile(percent))
+            figure(histogram.percentile(percent))
         }
     };
     let [p50, p90, p99, p99_9, p99_99] = PERCENTILES.map(percentile);
-    [text::milliseconds(histogram.min()), p50, p90, p99, p99_9, p99_99, text::milliseconds(histogram.max())]
+    [figure(histogram.min()), p50, p90, p99, p99_9, p99_99, figure(histogram.max())]
 }
 
 /// What `find` tried.
@@ -335,7 +344,8 @@ fn clock(out: &mut String, result: &RunResult) {
         }
     }];
     if clock.negative > 0 {
-        parts.push(format!("{} latencies below zero left out", text::grouped(clock.negative)));
+        let fate = if clock.mode == ClockMode::Estimated { "counted as zero" } else { "left out" };
+        parts.push(format!("{} latencies below zero {fate}", text::grouped(clock.negative)));
     }
     line(out, "Clock", &parts);
 }

@@ -267,7 +267,7 @@ pub struct Clock {
     pub mode: ClockMode,
     /// Bound of the error in microseconds; zero with one clock.
     pub error_us: u64,
-    /// Latencies that came out below zero; not in the histograms.
+    /// Latencies that came out below zero; not in the histograms, or, with an estimated offset, as zero.
     pub negative: u64,
 }
 

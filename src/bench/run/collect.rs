@@ -156,6 +156,7 @@ impl Collected {
             counts.asked = counts.sent;
         }
         let generator = self.generator(&counts, run);
+        let unsynced: u64 = self.outcomes.iter().map(|outcome| outcome.unsynced).sum();
         let mut result = RunResult {
             run: info(plan, run),
             host: Host {
@@ -166,8 +167,12 @@ impl Collected {
             },
             phases: run.phases.clone(),
             clock: Clock {
-                mode: if plan.mode == Mode::Request { ClockMode::Reflect } else { ClockMode::Shared },
-                error_us: 0,
+                mode: match plan.mode {
+                    Mode::Request => ClockMode::Reflect,
+                    _ if shared.peers.is_some() => ClockMode::Estimated,
+                    _ => ClockMode::Shared,
+                },
+                error_us: self.outcomes.iter().map(|all| all.clock_bound).max().unwrap_or(0).div_ceil(1000),
                 negative: self.outcomes.iter().map(|outcome| outcome.negative).sum(),
             },
             counts,
@@ -185,6 +190,13 @@ impl Collected {
         let asked = plan.rate_asked_from(result.phases.warmup_s).map(|rate| rate * plan.rate_share());
         result.rates.asked = asked.filter(|_| result.counts.asked > 0);
         result.warnings = warnings(&result, plan);
+        if unsynced > 0 {
+            result.warnings.push(format!(
+                "the clock behind {} messages was not known, so their latencies are left out. Give its side --sync-clocks \
+                 as well",
+                crate::bench::text::grouped(unsynced)
+            ));
+        }
         result
     }
 

@@ -7,6 +7,7 @@ use crate::bench::plan::Mode;
 use crate::bench::result::{Phase, Phases, RunResult};
 use crate::bench::side::{Side, SideError};
 use crate::bench::steady;
+use crate::bench::sync::Syncing;
 use crate::bench::view::prometheus::Snapshot;
 use crate::bench::worker::shared::{Report, Shared, Standing};
 use crate::packet::Qos;
@@ -113,6 +114,7 @@ pub(super) struct Coordinator {
     resident_connected: u64,
     pub(super) interrupted: bool,
     pub(super) storm: Option<StormWatch>,
+    syncing: Option<Syncing>,
 }
 
 impl Coordinator {
@@ -135,6 +137,7 @@ impl Coordinator {
             resident_connected: 0,
             interrupted: false,
             storm: None,
+            syncing: None,
         }
     }
 
@@ -143,7 +146,8 @@ impl Coordinator {
         let mut prepared = Ok(());
         self.connect(stop, watch);
         if !self.interrupted && self.shared.standing().ready > 0 {
-            prepared = self.prepare_storm(stop, watch).and_then(|()| self.wait_at_gate(stop, watch));
+            prepared = self.prepare_storm(stop, watch).and_then(|()| self.sync_clocks());
+            prepared = prepared.and_then(|()| self.wait_at_gate(stop, watch));
             if prepared.is_ok() && !self.interrupted {
                 self.load(stop, watch);
                 self.drain(stop, watch);
@@ -151,6 +155,7 @@ impl Coordinator {
         }
         self.close();
         let cleared = self.clear_storm();
+        let synced = self.syncing.take().map_or(Ok(()), Syncing::finish);
         prepared?;
         let stolen = machine::stolen_ticks();
         let steal = (stolen.0 - stolen_before.0, stolen.1 - stolen_before.1);
@@ -180,7 +185,18 @@ impl Coordinator {
         if let Err(error) = cleared {
             result.warnings.push(format!("what the storm left in the broker is still there: {error}"));
         }
+        if let Err(error) = synced {
+            result.warnings.push(format!("clocks could not be followed to the end: {error}"));
+        }
         Ok(result)
+    }
+
+    /// Begins to ask others for their clocks, and to answer them.
+    fn sync_clocks(&mut self) -> Result<(), SideError> {
+        if self.shared.plan.load.syncs_clocks && !self.interrupted {
+            self.syncing = Some(Syncing::start(&self.shared)?);
+        }
+        Ok(())
     }
 
     fn connect(&mut self, stop: &Stop, watch: &mut dyn FnMut(&Live)) {

@@ -115,3 +115,16 @@ fn only_the_verdicts_are_coloured() {
     }
     assert_eq!(stripped, plain);
 }
+
+#[test]
+fn what_lies_below_the_bound_of_another_clock_is_only_told_to_do_so() {
+    let mut result = sample::run();
+    let bound = result.latency_us.e2e.percentile(50.0) + 1;
+    result.clock = crate::bench::result::Clock { mode: ClockMode::Estimated, error_us: bound, negative: 3 };
+    let text = render(&result, Style::default());
+    let row = |label: &str| text.lines().find(|line| line.contains(label)).unwrap().to_owned();
+    let below = format!("<{}", text::milliseconds(bound));
+    assert_eq!(row("end to end").matches(&below).count(), 2, "minimum and median: {text}");
+    assert!(!row("service").contains('<'), "one clock: {text}");
+    assert!(row("Clock").contains("offset known to ±") && row("Clock").contains("3 latencies below zero"));
+}

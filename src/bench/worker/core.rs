@@ -8,6 +8,7 @@ use crate::bench::plan::Mode;
 use crate::bench::result::Phase;
 use crate::bench::schedule::{Lookup, Schedule};
 use crate::bench::stamp::Stamp;
+use crate::bench::sync::Peer;
 use crate::bench::wheel::Wheel;
 use crate::packet::{ProtocolVersion, topic};
 use crate::time::Time;
@@ -75,6 +76,9 @@ pub(super) struct Core {
     /// Clients of a storm that have all they waited for, and those that are offline before it.
     served: u32,
     pub(super) away: u32,
+    /// Others whose clocks are known, and where the last message came from.
+    pub(super) peers: Vec<Arc<Peer>>,
+    pub(super) last_peer: usize,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     /// What both were when the measured phase began.
@@ -133,6 +137,8 @@ impl Core {
             unmarked: 0,
             served: 0,
             away: 0,
+            peers: Vec::new(),
+            last_peer: 0,
             bytes_in: 0,
             bytes_out: 0,
             bytes_before: (0, 0),

@@ -7,6 +7,7 @@ mod checks;
 mod client;
 pub(crate) mod clock;
 mod core;
+mod far;
 mod pipe;
 #[cfg(feature = "psk")]
 mod psk;

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::socket::{Encryption, Layering, Remote};
 use super::tally::{Outcome, Tally};
 use crate::bench::plan::{Member, Plan};
+use crate::bench::sync::Peers;
 use crate::net::tls::{TlsClient, TlsSettings};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     /// For topics that change: each distinct filter and how many deliveries it brings.
     pub(crate) filters: Vec<(String, u32)>,
     pub(crate) gauges: Vec<Gauge>,
+    /// The clocks of others whose messages come here, where they are asked for.
+    pub(crate) peers: Option<Peers>,
 }
 
 /// Where a worker stands, read now and then.

@@ -54,6 +54,10 @@ pub(crate) struct Outcome {
     pub(crate) completion: Histogram,
     /// Latencies below zero.
     pub(crate) negative: u64,
+    /// The widest bound of the error of another clock, in nanoseconds.
+    pub(crate) clock_bound: u64,
+    /// Messages whose sender's clock was not known.
+    pub(crate) unsynced: u64,
     /// Lags of measured messages, from when the broker let them go.
     pub(crate) own_lag: Histogram,
     /// Measured messages that were never sent though nothing but this worker held them up.

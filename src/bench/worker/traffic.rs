@@ -8,6 +8,7 @@ use crate::bench::plan::{Mode, Plan};
 use crate::bench::schedule::Arrival;
 use crate::bench::stamp::Stamp;
 use crate::bench::stream::Seen;
+use crate::bench::sync::{Far, is_clock};
 use crate::bench::window::{Flight, Window};
 use crate::packet::{
     Acknowledgement, PacketIdentifier, PacketType, Properties, Property, PropertyIdentifier, PublishRef, Qos,
@@ -279,9 +280,9 @@ impl Core {
             return;
         }
         let Some(mark) = self.read_stamp(publish) else {
-            let is_foreign = self.shared.plan.message.stamp != StampForm::Off;
+            let is_foreign = self.shared.plan.message.stamp != StampForm::Off && !is_clock(publish.topic);
             self.outcome.counts.foreign += u64::from(is_foreign);
-            if !is_foreign {
+            if self.shared.plan.message.stamp == StampForm::Off {
                 self.count_unmarked();
             }
             return;
@@ -322,6 +323,11 @@ impl Core {
         let due = if self.is_closed_loop { None } else { mark.due };
         let negative = due.is_some_and(|due| due > now);
         self.outcome.negative += u64::from(negative && mark.is_measured);
+        if let Some(far) = mark.far {
+            self.tally_of(mark.is_measured).received += 1;
+            self.record_far(far, mark.is_measured);
+            return;
+        }
         let shares_clock = self.shares_clock;
         let tally = self.tally_of(mark.is_measured);
         tally.received += 1;
@@ -373,6 +379,7 @@ impl Core {
                 sequence: stamp.sequence,
                 due: None,
                 is_measured: !stamp.is_warm_up && self.is_measuring(),
+                far: self.far_of(stamp.run, stamp.stream, stamp.due),
             });
         }
         if stamp.run != plan.run || stamp.stream >= plan.publishers {
@@ -380,8 +387,10 @@ impl Core {
         }
         let is_measured = !stamp.is_warm_up && stamp.due >= self.measure_from;
         // Other segments have other clocks.
-        let due = (stamp.stream % plan.segment.1 == plan.segment.0).then_some(stamp.due);
-        Some(Mark { stream: stamp.stream, sequence: stamp.sequence, due, is_measured })
+        let is_own = stamp.stream % plan.segment.1 == plan.segment.0;
+        let due = is_own.then_some(stamp.due);
+        let far = if is_own { None } else { self.far_of(stamp.run, stamp.stream, stamp.due) };
+        Some(Mark { stream: stamp.stream, sequence: stamp.sequence, due, is_measured, far })
     }
 
     /// Eight bytes have no run in them, so a retained message of an earlier one is told by its flag.
@@ -393,7 +402,7 @@ impl Core {
             return None;
         }
         if plan.mode == Mode::Subscribe {
-            return Some(Mark { stream, sequence, due: None, is_measured: self.is_measuring() });
+            return Some(Mark { stream, sequence, due: None, is_measured: self.is_measuring(), far: None });
         }
         let Some(schedule) = &plan.load.schedule else {
             return Some(Mark {
@@ -401,13 +410,14 @@ impl Core {
                 sequence,
                 due: None,
                 is_measured: self.is_measured(stream, sequence),
+                far: None,
             });
         };
         let due = match schedule.arrival {
             Arrival::Poisson => self.lookup(schedule, stream, sequence)?,
             Arrival::Uniform | Arrival::Burst { .. } => schedule.due(stream, sequence),
         };
-        Some(Mark { stream, sequence, due: Some(due), is_measured: due >= self.measure_from })
+        Some(Mark { stream, sequence, due: Some(due), is_measured: due >= self.measure_from, far: None })
     }
 }
 
@@ -418,4 +428,6 @@ struct Mark {
     /// Nanoseconds from the start of the load; unknown where the sender's start is.
     due: Option<u64>,
     is_measured: bool,
+    /// How long it took from another host, as far as that is known, where it is asked for.
+    far: Option<Option<Far>>,
 }

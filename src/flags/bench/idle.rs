@@ -59,16 +59,20 @@ pub(super) fn options(mode: ModeWord) -> Vec<&'static str> {
         // What is said of the payload tells what stamp to look for.
         ModeWord::Sub => [&PACE[..], &RECEIVERS, &["messages", "retain", "compressible", "window"]].concat(),
         ModeWord::Conn => {
-            [&PACE[..], &RECEIVERS, &RECEIVING, &CONTENT, &["messages", "drain", "steady"]].concat()
+            [&PACE[..], &RECEIVERS, &RECEIVING, &CONTENT, &["messages", "drain", "steady", "sync-clocks"]]
+                .concat()
         }
-        ModeWord::Rr => vec!["fan-out", "fan-in"],
+        ModeWord::Rr => vec!["fan-out", "fan-in", "sync-clocks"],
         ModeWord::Reflect => {
-            [&PACE[..], &RECEIVERS, &["messages", "retain", "size", "compressible", "message"]].concat()
+            [&PACE[..], &RECEIVERS, &["messages", "retain", "size", "compressible", "message", "sync-clocks"]]
+                .concat()
         }
-        ModeWord::Find => vec!["ramp", "stages", "arrival"],
-        ModeWord::Storm => [&PACE[..], &RECEIVERS, &["slow-consumer", "no-retained", "steady"]].concat(),
+        ModeWord::Find => vec!["ramp", "stages", "arrival", "sync-clocks"],
+        ModeWord::Storm => {
+            [&PACE[..], &RECEIVERS, &["slow-consumer", "no-retained", "steady", "sync-clocks"]].concat()
+        }
         ModeWord::Calibrate => {
-            let others = ["embedded", "check-sys", "gate", "calibration"];
+            let others = ["embedded", "check-sys", "gate", "calibration", "sync-clocks"];
             [&PACE[..6], &["arrival", "max-lag"], &RECEIVERS, &RECEIVING, &ELSEWHERE, &ENCRYPTION, &others]
                 .concat()
         }

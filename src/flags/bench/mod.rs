@@ -538,6 +538,10 @@ pub struct BenchGenerator {
     /// Begin the load when a message comes on this topic, or is retained there: one message starts all segments
     #[arg(long, value_name = "topic", conflicts_with = "start_at")]
     pub gate: Option<String>,
+    /// Compare this clock with that of the other side over the broker, so that sub, or segments that hear each other, tell
+    /// latencies from host to host, with a bound of their error; both sides need it
+    #[arg(long)]
+    pub sync_clocks: bool,
     /// Serve what is counted for Prometheus while it runs, on this port or address
     #[arg(long, value_name = "address", value_parser = prometheus::parse_address)]
     pub prometheus: Option<std::net::SocketAddr>,

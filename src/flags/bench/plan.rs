@@ -86,6 +86,7 @@ impl Bench {
             run: run & 0xFF_FFFF,
         };
         check_names(&plan)?;
+        check_clocks(&plan)?;
         self.check_engine(&plan)?;
         Ok(plan)
     }
@@ -317,6 +318,7 @@ impl Bench {
             connect_timeout: self.connection.connect_timeout,
             start_at: self.generator.start_at,
             gate: self.generator.gate.clone(),
+            syncs_clocks: self.generator.sync_clocks,
             reconnect: self.connection.reconnect,
         })
     }
@@ -590,6 +592,20 @@ fn check_names(plan: &Plan) -> Result<(), BenchError> {
         return Err(BenchError::Payload(format!("a payload holds at most {PAYLOAD_BYTES_MAX} bytes")));
     }
     Ok(())
+}
+
+/// Whether there are two clocks to compare, and messages that name theirs.
+fn check_clocks(plan: &Plan) -> Result<(), BenchError> {
+    Err(BenchError::Conflict(match plan.message.stamp {
+        _ if !plan.load.syncs_clocks => return Ok(()),
+        _ if plan.mode == Mode::Run && plan.segment.1 == 1 => {
+            "--sync-clocks is for pub and sub on two hosts, or for segments: one process has one clock"
+        }
+        StampForm::Short | StampForm::Off => {
+            "--sync-clocks needs messages that name their clock: --size 24 or more, or --stamp property"
+        }
+        StampForm::Full | StampForm::Property => return Ok(()),
+    }))
 }
 
 /// Whether a shared subscription's group may be called so [MQTT-4.8.2-2].
