@@ -44,10 +44,10 @@ fn left_out(result: &Value) -> u64 {
 #[test]
 fn latency_to_another_process_is_told_with_its_bound() {
     let sink = Sink::start(Faults::default()).unwrap();
-    let receiver = start("sub -c 2 -t bench/%i -q 1 -W 3s --warmup 0s --drain 0s --sync-clocks", &sink);
+    let receiver = start("sub -c 2 -t bench/%i -q 1 -W 5s --warmup 0s --drain 0s --sync-clocks", &sink);
     // Two for messages and one for answers.
     wait_for_subscriptions(&sink, 3);
-    let sender = start("pub -c 2 -q 1 --rate 500 --warmup 500ms -W 700ms --sync-clocks", &sink);
+    let sender = start("pub -c 2 -q 1 --rate 500 --warmup 500ms -W 2s --sync-clocks", &sink);
     let (sent, received) = (result(sender), result(receiver));
     assert_eq!(received["clock"]["mode"], "estimated", "{received}");
     assert_eq!(sent["clock"]["mode"], "shared");
@@ -66,7 +66,7 @@ fn latency_to_another_process_is_told_with_its_bound() {
 #[test]
 fn segments_that_hear_each_other_compare_their_clocks() {
     let sink = Sink::start(Faults::default()).unwrap();
-    let words = "-c 2 --subs 2 -t bench/%i --filter bench/+ --rate 400 --warmup 500ms -W 700ms --drain 300ms \
+    let words = "-c 2 --subs 2 -t bench/%i --filter bench/+ --rate 400 --warmup 500ms -W 2s --drain 300ms \
                  --gate go --sync-clocks --segment";
     let parts = ["0/2", "1/2"].map(|part| start(&format!("{words} {part}"), &sink));
     // Of each: its subscriber, questions, answers, the gate.
