@@ -5,6 +5,7 @@
 //! the [`Journal`](crate::journal::Journal). The same seed and the same packets give the same faults.
 
 mod edit;
+mod fit;
 mod line;
 mod random;
 mod rule;

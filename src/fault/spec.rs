@@ -387,11 +387,18 @@ impl RuleSpec {
         if on.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
             return Err("a probability is between 0 and 1".to_owned());
         }
+        let action = self.action.action()?;
+        // These change one kind of packet and fire for no other.
+        let implied = match &action {
+            Action::Truncate(_) => Some(PacketType::Publish),
+            Action::Connack(_) => Some(PacketType::Connack),
+            _ => None,
+        };
         let matching = Match {
             is_accept: on.accept,
             sender,
             client,
-            packet_type: on.packet,
+            packet_type: on.packet.or(implied),
             topic: on.topic.clone(),
             qos: on.qos,
             retain: on.retain,
@@ -406,12 +413,9 @@ impl RuleSpec {
             probability: on.probability,
             after: on.after,
         };
-        Ok(Rule {
-            name: self.name.clone().unwrap_or_default(),
-            matching,
-            action: self.action.action()?,
-            trigger,
-        })
+        let name = self.name.clone().unwrap_or_default();
+        let rule = Rule { name, matching, action, trigger };
+        rule.check().map(|()| rule)
     }
 }
 
@@ -581,6 +585,26 @@ mod tests {
             (r#"{"do": {"delay": "1s", "id": 3}}"#, "exactly one fault"),
             (r#"{"on": {"packet": "pubak"}, "do": "drop"}"#, "a packet type such as"),
             (r#"{"on": {"qos": 3}, "do": "drop"}"#, "QoS 0, 1 or 2"),
+            (
+                r#"{"on": {"packet": "publish"}, "do": {"reason": 128}}"#,
+                "'reason' changes nothing of PUBLISH",
+            ),
+            (
+                r#"{"on": {"packet": "puback"}, "do": {"truncate": 1}}"#,
+                "'truncate' changes nothing of PUBACK",
+            ),
+            (r#"{"on": {"packet": "connect"}, "do": {"id": 7}}"#, "'id' changes nothing of CONNECT"),
+            (r#"{"do": {"reason": 128}}"#, "'reason' needs 'packet': a packet that has a reason code"),
+            (
+                r#"{"on": {"packet": "puback", "nth": 2, "every": 3}, "do": "drop"}"#,
+                "either 'nth' or 'every'",
+            ),
+            (r#"{"on": {"packet": "puback", "nth": 0}, "do": "drop"}"#, "'nth: 0' is never"),
+            (r#"{"on": {"accept": true}, "do": {"delay": "1s"}}"#, "'delay' is done to packets"),
+            (r#"{"on": {"accept": true, "from": "a"}, "do": "close"}"#, "of which nothing else is known"),
+            (r#"{"on": {"packet": "pingreq", "topic": "x"}, "do": "drop"}"#, "PINGREQ has no topic"),
+            (r#"{"on": {"packet": "connack", "from": "a"}, "do": "drop"}"#, "no client sends CONNACK"),
+            (r#"{"on": {"packet": "connect", "to": "a"}, "do": "drop"}"#, "no client is sent CONNECT"),
             (r#"{"do": {"connack": {"properties": {"receive-maximum": "x"}}}}"#, "is a number"),
             (r#"{"do": {"connack": {"properties": {"colour": 1}}}}"#, "no property 'colour'"),
             (r#"{"on": {"probability": 2}, "do": "drop"}"#, "between 0 and 1"),
