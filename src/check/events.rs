@@ -5,7 +5,7 @@ use super::scenario::ExpectSpec;
 use super::variables::Variables;
 use crate::journal::Record;
 use crate::packet::PacketType;
-use crate::test_broker::matcher::{Captures, TextMatch, json};
+use crate::test_broker::matcher::{Captures, TextMatch, TopicPattern, json};
 use crate::test_broker::{describe, record_value};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(super) struct EventMatcher {
     event: String,
     /// Whose: as it is written, and what it must be.
     client: Option<(String, TextMatch)>,
+    /// The topic of its message; names in it are kept.
+    topic: Option<TopicPattern>,
 }
 
 impl EventMatcher {
@@ -70,10 +72,19 @@ impl EventMatcher {
             }
             wanted.insert("packet".into(), json!(packet));
         }
-        if let Some(topic) = &spec.topic {
-            let member = if event == "subscribe" || event == "unsubscribe" { "filter" } else { "topic" };
-            wanted.insert(member.into(), json!(variables.fill(topic)?));
-        }
+        // The filter of a subscription is that very filter.
+        let is_filter = event == "subscribe" || event == "unsubscribe";
+        let topic = match &spec.topic {
+            Some(topic) if is_filter => {
+                wanted.insert("filter".into(), json!(variables.fill(topic)?));
+                None
+            }
+            Some(topic) => {
+                let topic = variables.fill(topic)?;
+                Some(TopicPattern::parse(&topic).map_err(|error| format!("topic {topic}: {error}"))?)
+            }
+            None => None,
+        };
         let flags = [("retain", spec.retain), ("dup", spec.dup)];
         wanted.extend(flags.into_iter().filter_map(|(name, flag)| Some((name.to_owned(), json!(flag?)))));
         if let Some(qos) = spec.qos {
@@ -87,14 +98,18 @@ impl EventMatcher {
                 wanted.insert(name.clone(), variables.fill_value(value)?);
             }
         }
-        Ok(Self { wanted: Value::Object(wanted), event, client })
+        Ok(Self { wanted: Value::Object(wanted), event, client, topic })
     }
 
     pub(super) fn check(&self, record: &Record) -> Option<Captures> {
         let mut differences = Vec::new();
         let value = record_value(record);
         json::subset(&self.wanted, &value, "", &mut differences);
-        (differences.is_empty() && self.is_of_client(&value)).then(Captures::new)
+        let captures = match &self.topic {
+            Some(topic) => topic.captures(value["topic"].as_str()?)?,
+            None => Captures::new(),
+        };
+        (differences.is_empty() && self.is_of_client(&value)).then_some(captures)
     }
 
     fn is_of_client(&self, record: &Value) -> bool {
@@ -112,9 +127,15 @@ impl EventMatcher {
         };
         for record in records.iter().rev().filter(is_alike).take(SHOWN_MAX) {
             let mut differences = Vec::new();
-            json::subset(&self.wanted, &record_value(record), "", &mut differences);
+            let value = record_value(record);
+            json::subset(&self.wanted, &value, "", &mut differences);
             text.push_str(&format!("\n  nearest: {}", describe(record)));
             differences.iter().for_each(|difference| text.push_str(&format!("\n    {difference}")));
+            if let Some(topic) = &self.topic
+                && value["topic"].as_str().and_then(|is| topic.captures(is)).is_none()
+            {
+                text.push_str(&format!("\n    topic: is {}, must be {topic}", value["topic"]));
+            }
         }
         if text.is_empty() {
             let whose = self.client.as_ref().map(|(client, _)| format!(" of {client}")).unwrap_or_default();

@@ -32,7 +32,7 @@ impl Scope {
 #[derive(Debug)]
 enum Wanted {
     Message(Box<Matcher>),
-    Event(EventMatcher),
+    Event(Box<EventMatcher>),
 }
 
 impl Wanted {
@@ -160,7 +160,7 @@ impl Play {
     fn wanted(&self, spec: &ExpectSpec) -> Result<Wanted, Failure> {
         let compiler = self.compiler();
         if spec.event.is_some() || spec.packet.is_some() {
-            return Ok(Wanted::Event(EventMatcher::compile(spec, &self.variables)?));
+            return Ok(Wanted::Event(Box::new(EventMatcher::compile(spec, &self.variables)?)));
         }
         if spec.topic.is_none() {
             return Err(Failure::broken(
