@@ -230,8 +230,10 @@ fn merge(scenario: &mut Scenario, part: Scenario, origins: &mut Origins, number:
         origins.devices.insert("device".to_owned(), number);
         scenario.device = part.device;
     }
-    origins.setup.splice(0..0, (0..part.setup.len()).map(|at| (number, at)));
-    scenario.setup.splice(0..0, part.setup);
+    // Behind those of the files before, in front of the scenario's own.
+    let before = origins.setup.iter().take_while(|(source, _)| *source < number).count();
+    origins.setup.splice(before..before, (0..part.setup.len()).map(|at| (number, at)));
+    scenario.setup.splice(before..before, part.setup);
     origins.teardown.extend((0..part.teardown.len()).map(|at| (number, at)));
     scenario.teardown.extend(part.teardown);
 }

@@ -118,7 +118,12 @@ pub struct Given {
 pub fn load(path: &Path, given: &Given) -> Result<Vec<Loaded>, LoadError> {
     let files = Files::read(path)?;
     let main = files.main();
-    let matrix: BTreeMap<String, Vec<Value>> = main.part("matrix")?;
+    let mut matrix: BTreeMap<String, Vec<Value>> = main.part("matrix")?;
+    for (name, values) in &mut matrix {
+        if let Some(value) = given.variables.get(name) {
+            *values = vec![Value::String(value.clone())];
+        }
+    }
     let combinations = combinations(&matrix).map_err(|(name, text)| {
         let path = [Key::Member("matrix".to_owned()), Key::Member(name)];
         main.error(Fault { place: main.root.find(&path), text })
@@ -330,6 +335,26 @@ mod tests {
         let publish = published(&loaded[5]);
         assert_eq!((publish.topic.as_str(), publish.qos), ("a/x-2", Some(2)));
         assert_eq!(loaded[5].lines["step 1"].1, 4);
+        let loaded = folder.load("matrix: { given: [1, 2] }\nsteps: [mark: a]").unwrap();
+        assert_eq!(loaded.len(), 1);
+        assert!(loaded[0].name.starts_with("m [given=a"), "{}", loaded[0].name);
+    }
+
+    #[test]
+    fn what_is_included_comes_in_the_order_of_its_files_and_before_the_scenario() {
+        let folder = Folder::new("included");
+        for name in ["a", "b"] {
+            let text = format!("setup: [mark: {name}]\nteardown: [mark: {name}-]\n");
+            fs::write(folder.0.join(format!("_{name}.yaml")), text).unwrap();
+        }
+        let text = "include: [_a.yaml, _b.yaml]\nsetup: [mark: c]\nsteps: [mark: d]\nteardown: [mark: e]";
+        let loaded = folder.load(text).unwrap().remove(0);
+        let marks = |steps: &[super::super::scenario::Step]| {
+            steps.iter().map(super::super::text::step).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(marks(&loaded.scenario.setup), "mark a, mark b, mark c");
+        assert_eq!(marks(&loaded.scenario.teardown), "mark e, mark a-, mark b-");
+        assert!(loaded.lines["setup 2"].0.ends_with("_b.yaml"));
     }
 
     #[test]

@@ -140,7 +140,8 @@ fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcom
                         return;
                     }
                     let round = u32::try_from(at / scenarios.len()).unwrap_or(u32::MAX) + 1;
-                    let given = Given { run: format!("{}-r{at}", given.run), ..given.clone() };
+                    let seed = given.seed.wrapping_add(u64::from(round) - 1);
+                    let given = Given { run: format!("{}-r{at}", given.run), seed, ..given.clone() };
                     let outcome = run_one(&scenarios[at % scenarios.len()], round, &given, cancelled.clone());
                     if stops_at_failure && outcome.verdict > Verdict::Skipped {
                         is_over.store(true, Ordering::Relaxed);
@@ -188,7 +189,7 @@ fn run_one(loaded: &Loaded, round: u32, given: &Given, cancelled: watch::Receive
     // Each round has its own `${run}`, or rounds that run at once would meet on one broker.
     let again = if round > 1 { load_again(loaded, given).ok() } else { None };
     let loaded = again.as_ref().unwrap_or(loaded);
-    let seed = given.seed.wrapping_add(u64::from(round) - 1);
+    let seed = given.seed;
     let prefix = format!("culex-check/{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let run = Run { seed, round, cancelled, prefix };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
