@@ -6,15 +6,23 @@ use super::device::signal_number;
 use super::events::EventMatcher;
 use super::load::{BROKER_NAMES, Loaded, suggestion};
 use super::scenario::{
-    BrokerStep, ClientSpec, ConnectOptions, ConnectSpec, DeviceSpec, DeviceStep, ExpectSpec, FaultSpec,
-    JsonSpec, PublishSpec, RespondSpec, RunSpec, Scenario, StateSpec, Step, SubscribeSpec,
+    BrokerStep, ClientSpec, CommandSpec, ConnectOptions, ConnectSpec, DeviceSpec, DeviceStep, ExpectSpec,
+    FaultSpec, JsonSpec, PublishSpec, RespondSpec, RunSpec, Scenario, StateSpec, Step, SubscribeOptions,
+    SubscribeSpec,
 };
 use super::variables::Variables;
-use super::yaml::Key;
 use super::{start, steps};
-use crate::fault::spec::{OnSpec, ReasonSpec, RuleSpec};
-use crate::packet::topic;
-use crate::test_broker::TestBroker;
+#[cfg(test)]
+mod tests;
+mod wanted;
+mod whole;
+mod wrong;
+
+use wrong::Within;
+pub(super) use wrong::Wrong;
+
+use crate::fault::spec::{DurationSpec, OnSpec, ReasonSpec, RuleSpec};
+use crate::packet::{ProtocolVersion, topic};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,55 +34,6 @@ pub(super) const SOMETHING: u64 = 1000;
 /// Members of an expectation that say how long, from where, and how many, not what.
 const MANNER: [&str; 9] =
     ["within", "since", "none", "for", "exactly", "count", "at_least", "at_most", "latency"];
-
-/// What is wrong, and the way to the member that is.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) path: Vec<Key>,
-    pub(super) text: String,
-}
-
-impl Wrong {
-    /// It is in this member of what was looked at.
-    fn within(mut self, member: &str) -> Self {
-        self.path.insert(0, Key::Member(member.to_owned()));
-        self
-    }
-
-    /// It is in this element of a list.
-    fn element(mut self, at: usize) -> Self {
-        self.path.insert(0, Key::Element(at));
-        self
-    }
-
-    fn about(mut self, what: &str) -> Self {
-        self.text = format!("{what}: {}", self.text);
-        self
-    }
-}
-
-impl From<String> for Wrong {
-    fn from(text: String) -> Self {
-        Self { path: Vec::new(), text }
-    }
-}
-
-impl From<&str> for Wrong {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-/// What is found wrong in a member.
-trait Within<T> {
-    fn within(self, member: &str) -> Result<T, Wrong>;
-}
-
-impl<T, E: Into<Wrong>> Within<T> for Result<T, E> {
-    fn within(self, member: &str) -> Result<T, Wrong> {
-        self.map_err(|wrong| wrong.into().within(member))
-    }
-}
 
 /// Looks at every step of a scenario; `captured` are the names that it gives values to on the way.
 ///
@@ -88,7 +47,7 @@ pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(
         variables.set(name, json!(SOMETHING));
     }
     let checker = Checker::of(scenario, &variables, loaded.folder());
-    broker(scenario).map_err(|wrong| wrong.within("broker").about("broker"))?;
+    whole::check(scenario)?;
     for (name, device) in devices(scenario) {
         let is_named = scenario.devices.contains_key(name);
         checker.device(device).map_err(|wrong| {
@@ -109,27 +68,12 @@ pub(super) fn validate(loaded: &Loaded, captured: &BTreeSet<String>) -> Result<(
             })?;
         }
     }
-    Ok(())
+    whole::check_order(scenario, &variables)
 }
 
 fn devices(scenario: &Scenario) -> impl Iterator<Item = (&str, &DeviceSpec)> {
     let named = scenario.devices.iter().map(|(name, device)| (name.as_str(), device));
     scenario.device.iter().map(|device| ("device", device)).chain(named)
-}
-
-fn broker(scenario: &Scenario) -> Result<(), Wrong> {
-    let broker = &scenario.broker;
-    if broker.embedded.is_some() && broker.url.is_some() {
-        return Err("either 'embedded' or 'url'".into());
-    }
-    if broker.url.is_none() && broker.ca_file.is_some() {
-        return Err("'ca_file' goes with 'url'").within("ca_file");
-    }
-    start::embed(TestBroker::builder(), broker.embedded.as_ref()).map(drop).map_err(|text| {
-        let member = text.split(':').next().unwrap_or_default().to_owned();
-        let member = if text.contains("version") { "versions".to_owned() } else { member };
-        Wrong::from(text).within(&member).within("embedded")
-    })
 }
 
 /// Looks at steps, and knows what they may name.
@@ -167,8 +111,12 @@ impl<'a> Checker<'a> {
     }
 
     fn device(&self, device: &DeviceSpec) -> Result<(), Wrong> {
-        self.compiler().command(&device.run).within("run")?;
+        self.command(&device.run).within("run")?;
         if let Some(ready) = &device.ready {
+            let has_sign = ready.client.is_some() || ready.subscribed.is_some() || ready.topic.is_some();
+            if !has_sign && ready.log.is_none() {
+                return Err("ready: what? client, subscribed, topic or log").within("ready");
+            }
             self.pattern("log", ready.log.as_deref()).within("ready")?;
             for (member, filter) in [("subscribed", &ready.subscribed), ("topic", &ready.topic)] {
                 filter
@@ -178,6 +126,8 @@ impl<'a> Checker<'a> {
                     .within("ready")?;
             }
         }
+        let stop = device.stop.as_ref();
+        status(stop.and_then(|stop| stop.exit)).within("stop")?;
         match device.stop.as_ref().and_then(|stop| stop.signal.as_ref()) {
             Some(signal) => signal_number(signal).map(drop).within("signal").within("stop"),
             None => Ok(()),
@@ -212,6 +162,15 @@ impl<'a> Checker<'a> {
         topic::check_filter(&filter).map_err(|error| format!("{filter}: {error}").into())
     }
 
+    fn command(&self, command: &CommandSpec) -> Result<(), Wrong> {
+        match command {
+            CommandSpec::Line(line) if line.trim().is_empty() => {
+                Err("a command has at least one word".into())
+            }
+            _ => self.compiler().command(command).map(drop).map_err(Wrong::from),
+        }
+    }
+
     /// The pattern of a member.
     fn pattern(&self, member: &str, pattern: Option<&str>) -> Result<(), Wrong> {
         let Some(pattern) = pattern else {
@@ -234,6 +193,12 @@ impl<'a> Checker<'a> {
         }
         if spec.nowait && (spec.reason.is_some() || spec.acked_by.is_some()) {
             return Err("'nowait' waits for no 'reason' and no 'acked_by'").within("nowait");
+        }
+        if spec.repeat == Some(0) {
+            return Err("'repeat: 0' is never; it counts from 1").within("repeat");
+        }
+        if spec.reason.is_some() && spec.qos.unwrap_or(0) == 0 {
+            return Err("at QoS 0 there is no answer, and so no 'reason'").within("reason");
         }
         let compiler = self.compiler();
         // A step before may write the file.
@@ -348,6 +313,7 @@ impl<'a> Checker<'a> {
         let said = spec.said();
         if spec.event.is_some() || spec.packet.is_some() {
             only(&said, &[&OF_EVENTS[..], &MANNER[..]].concat(), "an event")?;
+            wanted::check_event(spec, &said)?;
             return EventMatcher::compile(spec, self.variables).map(drop).map_err(|text| {
                 let mut members = ["event", "packet"].into_iter().filter(|word| said.contains(word));
                 let member = members.clone().find(|word| text.contains(&format!("no {word} ")));
@@ -372,6 +338,8 @@ impl<'a> Checker<'a> {
         if let Some(JsonSpec { schema: schema @ Some(Value::String(_)), .. }) = &mut spec.json {
             *schema = None;
         }
+        wanted::check_topic(&self.variables.fill(spec.topic.as_deref().unwrap_or_default())?)
+            .within("topic")?;
         if let Some(pointer) = spec.at.keys().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/'))
         {
             let wrong = Wrong::from(format!("at: '{pointer}' does not begin with '/'"));
@@ -488,6 +456,12 @@ impl<'a> Checker<'a> {
             Some(SubscribeSpec::Many(filters)) => self.filters(filters).within("subscribe")?,
             None => {}
         }
+        if let Some(SubscribeSpec::Many(filters))
+        | Some(SubscribeSpec::With(SubscribeOptions { filters, .. })) = &spec.subscribe
+            && filters.is_empty()
+        {
+            return Err("there is no filter").within("subscribe");
+        }
         self.filters(&spec.unsubscribe).within("unsubscribe")?;
         if let Some(publish) = &spec.publish {
             if publish.client.is_some() {
@@ -515,6 +489,21 @@ impl<'a> Checker<'a> {
     fn connect(&self, options: &ConnectOptions) -> Result<(), Wrong> {
         options.version.as_ref().map(start::version).transpose().within("version")?;
         self.compiler().properties(&options.props).within("props")?;
+        whole_seconds(options.session_expiry).within("session_expiry")?;
+        whole_seconds(options.will.as_ref().and_then(|will| will.delay)).within("delay").within("will")?;
+        let version = options.version.as_ref().map_or(Ok(ProtocolVersion::V5), start::version)?;
+        if version != ProtocolVersion::V5 {
+            if !options.props.is_empty() {
+                return Err("properties need MQTT 5").within("props");
+            }
+            if options.session_expiry.is_some() {
+                return Err("'session_expiry' needs MQTT 5; before, 'clean: false' keeps the session")
+                    .within("session_expiry");
+            }
+            if options.will.as_ref().is_some_and(|will| will.delay.is_some()) {
+                return Err("a will's 'delay' needs MQTT 5").within("delay").within("will");
+            }
+        }
         if let Some(will) = &options.will {
             let topic = self.variables.fill(&will.topic)?;
             topic::check_name(&topic)
@@ -542,6 +531,9 @@ impl<'a> Checker<'a> {
         let said = spec.when.said();
         let neither = [&MANNER[..], &["event", "packet", "all", "any", "sequence"]].concat();
         without(&said, &neither, "'when'").and_then(|()| self.wanted(&spec.when)).within("when")?;
+        if spec.times == Some(0) {
+            return Err("'times: 0' is never; it counts from 1").within("times");
+        }
         let unheard = [
             (spec.publish.client.is_some(), "client"),
             (spec.publish.acked_by.is_some(), "acked_by"),
@@ -557,7 +549,8 @@ impl<'a> Checker<'a> {
     }
 
     fn run(&self, spec: &RunSpec) -> Result<(), Wrong> {
-        self.compiler().command(&spec.cmd).within("cmd")?;
+        self.command(&spec.cmd).within("cmd")?;
+        status(spec.exit)?;
         self.pattern("stdout", spec.stdout.as_deref())?;
         self.pattern("stderr", spec.stderr.as_deref())
     }
@@ -583,6 +576,7 @@ impl<'a> Checker<'a> {
         if !does_something {
             return Err("what? start, stop, kill, restart, signal, send, log or exit".into());
         }
+        status(spec.exit)?;
         spec.signal.as_deref().map(signal_number).transpose().within("signal")?;
         self.pattern("log", spec.log.as_deref())
     }
@@ -604,6 +598,24 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// An exit status.
+fn status(status: Option<i32>) -> Result<(), Wrong> {
+    match status {
+        Some(status) if !(0..=255).contains(&status) => Err("a status is between 0 and 255").within("exit"),
+        _ => Ok(()),
+    }
+}
+
+/// A time that a packet carries.
+fn whole_seconds(duration: Option<DurationSpec>) -> Result<(), Wrong> {
+    match duration {
+        Some(DurationSpec(duration)) if duration.subsec_nanos() > 0 => {
+            Err(format!("MQTT counts whole seconds, {duration:?} is none").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// An error when something else than `allowed` is said.
 fn only(said: &[&str], allowed: &[&str], about: &str) -> Result<(), Wrong> {
     match said.iter().find(|word| !allowed.contains(word)) {
@@ -617,115 +629,5 @@ fn without(said: &[&str], forbidden: &[&str], about: &str) -> Result<(), Wrong> 
     match said.iter().find(|word| forbidden.contains(word)) {
         Some(word) => Err(format!("'{word}' means nothing for {about}")).within(word),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complaint(steps: &str) -> Option<String> {
-        let scenario: Scenario = super::super::load::parse(steps).unwrap();
-        let names = ["t0".to_owned()].into_iter().collect();
-        validate(&Loaded::made("made", scenario), &names).err().map(|wrong| wrong.text)
-    }
-
-    #[test]
-    fn what_is_right_passes() {
-        let right = "
-devices: { a: { run: [x] }, b: { run: y, stop: { signal: INT } } }
-steps:
-  - fault: { name: f, do: hold }
-  - fault: { release: f }
-  - mark: here
-  - expect: { topic: 'a/${t0}/{id}', since: mark here, hex: '${t0}', at: { /n: { near: '${t0}', tol: 1 } } }
-  - expect: { topic: a, none: settled }
-  - expect: { topic: a, exactly: 2, for: 10ms }
-  - expect: { event: connect, client: c, session_present: true }
-  - expect: { all: [{ topic: a, text: x }, { event: close }], within: 1s }
-  - device: { name: a, log: '^x' }
-  - client: { id: c, connect: { will: { topic: w } }, receive: { topic: a, within: 1s }, disconnect: 0x04 }
-";
-        assert_eq!(complaint(right), None);
-    }
-
-    #[test]
-    fn what_would_be_left_out_is_told() {
-        for (steps, part) in [
-            (
-                "steps: [{ expect: { event: close, json: { equals: 1 } } }]",
-                "'json' means nothing for an event",
-            ),
-            (
-                "steps: [{ expect: { topic: a, none: true, exactly: 1 } }]",
-                "'exactly' means nothing for 'none'",
-            ),
-            ("steps: [{ expect: { topic: a, none: false } }]", "asks for nothing"),
-            ("steps: [{ expect: { all: [{ topic: a }], topic: b } }]", "'topic' means nothing for all"),
-            ("steps: [{ expect: { any: [{ topic: a, exactly: 1 }] } }]", "a part of 'any'"),
-            ("steps: [{ expect: { topic: a, for: 1s } }]", "'for' goes with"),
-            ("steps: [{ expect: { topic: a, client: x } }]", "'client' means nothing for a message"),
-            ("steps: [{ fault: {} }]", "what? 'do' for a new one"),
-            ("steps: [{ fault: { on: { packet: publish } } }]", "which has a 'do'"),
-            ("steps: [{ broker: { freeze: false } }]", "asks for nothing"),
-            ("steps: [{ publish: { topic: a, nowait: true, acked_by: x } }]", "'nowait' waits for no"),
-            ("steps: [{ client: { id: a, publish: { topic: a, client: b } } }]", "names no other"),
-            ("steps: [{ client: { id: a, receive: { topic: a, since: start } } }]", "'since' means nothing"),
-            (
-                "steps: [{ respond: { when: { topic: a }, publish: { topic: b, repeat: 2 } } }]",
-                "in an answer",
-            ),
-            ("device: { run: x }\nsteps: [{ device: {} }]", "what? start"),
-            ("steps: [{ state: {} }]", "what? retained"),
-            ("steps: [{ settle: false }]", "asks for nothing"),
-            ("steps: [{ client: { id: a } }]", "what? connect"),
-            ("steps: [{ client: { id: a, connect: false } }]", "asks for nothing"),
-            (
-                "steps: [{ fault: { name: f, do: drop } }, { fault: { fired: { name: f, times: 0 } } }]",
-                "always so",
-            ),
-            ("steps: [{ expect: { topic: a, at_least: 0 } }]", "always so"),
-            ("steps: [{ expect: { topic: a, at_least: 3, at_most: 2 } }]", "at least 3 and at most 2"),
-            ("steps: [{ expect: { topic: a, json: {} } }]", "json: what?"),
-            ("broker: { url: 'mqtt://x' }\nsteps: [{ settle: true }]", "needs the embedded broker"),
-            (
-                "broker: { url: 'mqtt://x' }\nsteps: [{ expect: { topic: a, from: b } }]",
-                "embedded broker only",
-            ),
-            ("steps: [{ expect: { all: [{ topic: a }], since: mark x } }]", "there is no mark 'x'"),
-            ("steps: [{ expect: { topic: a, size: { mni: 4 } } }]", "size: there is no 'mni'"),
-            ("steps: [{ expect: { topic: a, size: { min: 4, max: 3 } } }]", "nothing has at least 4"),
-        ] {
-            let complaint = complaint(steps).unwrap_or_default();
-            assert!(complaint.contains(part), "{steps}: {complaint}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_is_told_before_anything_runs() {
-        for (steps, part) in [
-            ("steps: [{ publish: { topic: 'a/#' } }]", "step 1, publish: topic"),
-            ("steps: [{ publish: { topic: a, qos: 3 } }]", "QoS 3 does not exist"),
-            ("steps: [{ publish: { topic: a, text: x, hex: '00' } }]", "one payload"),
-            ("steps: [{ expect: { topic: 'a/#/b' } }]", "topic a/#/b"),
-            ("steps: [{ expect: { topic: a, regex: '(' } }]", "step 1, expect"),
-            ("steps: [{ expect: { topic: a, at: { /x: { ner: 1 } } } }]", "did you mean 'near'"),
-            ("steps: [{ expect: { topic: a, at: { /x: { exists: maybe } } } }]", "neither true nor false"),
-            ("steps: [{ expect: { topic: a, props: { colour: x } } }]", "no property 'colour'"),
-            ("steps: [{ expect: { event: conect } }]", "did you mean 'connect'"),
-            ("steps: [{ expect: { packet: pubak } }]", "pubak"),
-            ("steps: [{ expect: { topic: a, since: mark x } }]", "there is no mark 'x'"),
-            ("steps: [{ fault: { do: explode } }]", "there is no fault 'explode'"),
-            ("steps: [{ fault: { release: f } }]", "there is no fault 'f'"),
-            ("steps: [{ device: { kill: true } }]", "which of 0"),
-            ("device: { run: x }\nsteps: [{ device: { name: b, kill: true } }]", "there is no device 'b'"),
-            ("device: { run: x, stop: { signal: NONE } }", "there is no signal 'NONE'"),
-            ("broker: { url: 'mqtt://x' }\nsteps: [{ advance: 1h }]", "needs the embedded broker"),
-            ("broker: { url: 'mqtt://x', embedded: {} }", "either 'embedded' or 'url'"),
-            ("broker: { embedded: { listeners: [quic] } }", "there is no 'quic'"),
-        ] {
-            let complaint = complaint(steps).unwrap_or_default();
-            assert!(complaint.contains(part), "{steps}: {complaint}");
-        }
     }
 }

@@ -80,6 +80,21 @@ impl Upstream {
     }
 }
 
+/// Whether a URL names a broker, without what TLS would need.
+///
+/// # Errors
+///
+/// Those of [`Upstream::parse`] that are about the URL.
+pub(crate) fn check_url(url: &str) -> Result<(), UpstreamError> {
+    let plain = match url.split_once("://") {
+        Some((scheme, rest)) if ["mqtts", "ssl", "wss"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+            format!("mqtt://{rest}")
+        }
+        _ => url.to_owned(),
+    };
+    Upstream::parse(&plain, None).map(drop)
+}
+
 fn split_port(address: &str, default: u16) -> Option<(&str, u16)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(inside) => {
