@@ -20,6 +20,9 @@ pub(super) struct Display {
     /// Printed in place of the message.
     filter: Option<Filter>,
     names_topic: bool,
+    line_end: bool,
+    /// Payloads are printed as they are.
+    is_raw: bool,
 }
 
 impl Display {
@@ -41,6 +44,11 @@ impl Display {
             // Compiled when the options were read, and so again.
             filter: plan.jq.as_deref().and_then(|text| Filter::parse(text).ok()),
             names_topic: matches!(plan.form, Form::TopicAndPayload),
+            line_end: plan.line_end,
+            is_raw: matches!(plan.form, Form::Payload | Form::TopicAndPayload)
+                && !is_colored(plan.color, face)
+                && plan.watch.is_none()
+                && plan.jq.is_none(),
         }
     }
 
@@ -48,6 +56,27 @@ impl Display {
     #[inline]
     pub(super) fn is_chosen(&mut self) -> bool {
         self.chance.as_mut().is_none_or(|(share, random)| random.fraction() < *share)
+    }
+
+    /// Whether a payload is printed as it is, in a place that [`Display::show_around`] tells.
+    pub(super) const fn is_raw(&self) -> bool {
+        self.is_raw
+    }
+
+    /// As [`Display::show`] without the payload, which is not empty: where it belongs in `out`.
+    pub(super) fn show_around(&mut self, topic: &str, out: &mut Vec<u8>) -> Option<usize> {
+        if !self.is_chosen() {
+            return None;
+        }
+        if self.names_topic {
+            out.extend_from_slice(topic.as_bytes());
+            out.push(b' ');
+        }
+        let place = out.len();
+        if self.line_end {
+            out.push(b'\n');
+        }
+        Some(place)
     }
 
     /// Shows `publish`, or lets it pass if chance has it so; what cannot be printed is named in `complaints`.

@@ -7,6 +7,9 @@ use crate::flags::plan::SubscribePlan;
 use crate::output::{Filter, Message};
 use crate::packet::{PublishRef, Text, topic};
 
+/// Larger payloads are not copied when they are printed as they are: 1 MiB.
+const COPIED_BYTES_MAX: usize = 1024 * 1024;
+
 /// Takes messages; what it prints and complains about is to be fetched after each turn.
 pub(super) struct Receiver {
     filter_out: Vec<Text>,
@@ -28,6 +31,8 @@ pub(super) struct Receiver {
     pub(super) is_for_command: bool,
     /// For the standard output.
     pub(super) printed: Vec<u8>,
+    /// Where in it the last message's payload belongs, if it is so large that it was left out.
+    pub(super) left_out_at: Option<usize>,
     /// For the standard error.
     pub(super) complaints: String,
     /// Messages since the last line of `--message-rate`.
@@ -56,6 +61,7 @@ impl Receiver {
             is_executed: plan.exec.is_some(),
             is_for_command: false,
             printed,
+            left_out_at: None,
             complaints: String::new(),
             rate: 0,
             is_done: false,
@@ -82,10 +88,15 @@ impl Receiver {
         self.no_retain = true;
     }
 
-    /// Whether messages may be handed to [`Receiver::receive`] as they are read, because none of them makes the
-    /// connection do anything.
-    pub(super) const fn only_prints(&self) -> bool {
-        !self.remove_retained && !self.is_executed
+    /// Whether `publish` may be handed to [`Receiver::receive`] as it is read, because it does not make the connection do
+    /// anything, and nothing of it is to be kept.
+    pub(super) const fn only_prints(&self, publish: &PublishRef<'_>) -> bool {
+        !self.remove_retained && !self.is_executed && !self.leaves_out(publish)
+    }
+
+    /// Whether the payload is left out of what is printed, because its owner can print it without a copy.
+    const fn leaves_out(&self, publish: &PublishRef<'_>) -> bool {
+        publish.payload.len() >= COPIED_BYTES_MAX && self.display.is_raw()
     }
 
     /// Whether `publish` is what `--until` waits for.
@@ -99,6 +110,7 @@ impl Receiver {
     #[inline]
     pub(super) fn receive(&mut self, publish: &PublishRef<'_>) -> bool {
         self.is_for_command = false;
+        self.left_out_at = None;
         if self.is_done || self.count_max == Some(0) {
             return false;
         }
@@ -122,6 +134,8 @@ impl Receiver {
         if !self.message_rate {
             if self.is_executed {
                 self.is_for_command = self.display.is_chosen();
+            } else if self.leaves_out(publish) {
+                self.left_out_at = self.display.show_around(publish.topic, &mut self.printed);
             } else {
                 self.display.show(publish, &mut self.printed, &mut self.complaints);
             }

@@ -3,6 +3,8 @@
 //! Its descriptor is shared with other programs and never switched to non-blocking. A pipe or terminal is opened a
 //! second time for that; where the system does not allow it, it is asked before each write how it stands.
 
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -31,7 +33,10 @@ enum Sink {
 #[derive(Debug)]
 pub(super) struct StandardOutput {
     sink: Sink,
+    /// Large parts before the rest, each taken over and not copied.
+    parts: VecDeque<Bytes>,
     kept: Vec<u8>,
+    /// How much of the first part, or else of the rest, has been taken.
     written: usize,
 }
 
@@ -49,7 +54,7 @@ impl StandardOutput {
 
     /// Keeps everything until [`StandardOutput::open`].
     pub(super) const fn unopened() -> Self {
-        Self { sink: Sink::None, kept: Vec::new(), written: 0 }
+        Self { sink: Sink::None, parts: VecDeque::new(), kept: Vec::new(), written: 0 }
     }
 
     /// Whether there is nothing yet to write to.
@@ -86,18 +91,32 @@ impl StandardOutput {
         }
     }
 
+    /// Takes `bytes` as they are: a second copy of a large payload could be too much.
+    pub(super) fn append_shared(&mut self, bytes: Bytes) {
+        if !self.kept.is_empty() {
+            let mut before = Bytes::from(std::mem::take(&mut self.kept));
+            if self.parts.is_empty() {
+                before.advance(std::mem::take(&mut self.written));
+            }
+            self.parts.push_back(before);
+        }
+        self.parts.push_back(bytes);
+    }
+
     /// Whether so much is kept that no more should be appended.
     pub(super) fn is_full(&self) -> bool {
-        self.kept.len() - self.written >= KEPT_BYTES_MAX
+        let parts: usize = self.parts.iter().map(Bytes::len).sum();
+        parts + self.kept.len() - self.written >= KEPT_BYTES_MAX
     }
 
     /// Whether everything has been taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.parts.is_empty() && self.kept.is_empty()
     }
 
     /// Forgets what is kept, because nobody will read it.
     pub(super) fn discard(&mut self) {
+        self.parts.clear();
         self.kept.clear();
         self.written = 0;
     }
@@ -108,8 +127,17 @@ impl StandardOutput {
     ///
     /// When nobody reads any more, or the disk is full.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        while self.written < self.kept.len() {
-            let rest = &self.kept[self.written..];
+        loop {
+            let first = self.parts.front().map_or(self.kept.as_slice(), Bytes::as_ref);
+            let rest = &first[self.written..];
+            if rest.is_empty() {
+                self.written = 0;
+                if self.parts.pop_front().is_some() {
+                    continue;
+                }
+                self.kept.clear();
+                return Ok(());
+            }
             let result = match &self.sink {
                 Sink::None => return Ok(()),
                 Sink::Direct(file) => write_once(file, rest),
@@ -123,9 +151,6 @@ impl StandardOutput {
                 Err(error) => return Err(error),
             }
         }
-        self.kept.clear();
-        self.written = 0;
-        Ok(())
     }
 
     /// Waits until more can be handed over (when something is kept) or until nobody reads any more, which is an error.
@@ -205,4 +230,33 @@ pub(super) fn write_where_asked(file: &File, bytes: &[u8]) -> io::Result<usize> 
 
 fn write_once(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     file.write(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn what_is_shared_keeps_its_place_between_what_is_copied() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut output = StandardOutput::unopened();
+        for (copied, shared) in [("a", "B"), ("", "C"), ("d", "E")] {
+            output.append(&mut copied.into());
+            output.append_shared(shared.into());
+        }
+        output.append(&mut "f".into());
+        assert!(!output.is_empty());
+
+        output.sink = Sink::Direct(File::from(OwnedFd::from(writer)));
+        output.flush().unwrap();
+        assert!(output.is_empty());
+        output.append(&mut "g".into());
+        output.flush().unwrap();
+        drop(output);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "aBCdEfg");
+    }
 }

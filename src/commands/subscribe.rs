@@ -244,7 +244,6 @@ impl Subscriber {
         let is_leaving = self.leaving.is_some();
         let is_full = self.output.is_full() || self.executor.as_ref().is_some_and(Executor::is_full);
         self.link.client.set_reading(!is_full);
-        let takes_at_once = !is_leaving && self.receiver.only_prints();
         let pauses = self.plan.client.session.pause_at_messages;
         let receiver = &mut self.receiver;
         let turn = tokio::select! {
@@ -273,7 +272,7 @@ impl Subscriber {
                 return Step::Continue;
             }
             turn = self.link.client.turn_with(|publish| {
-                if !takes_at_once {
+                if is_leaving || !receiver.only_prints(publish) {
                     return Offered::Declined;
                 }
                 receiver.receive(publish);
@@ -479,6 +478,13 @@ impl Subscriber {
             && let Some(executor) = &mut self.executor
         {
             executor.take(publish.clone());
+        }
+        if let Some(place) = self.receiver.left_out_at {
+            let mut behind = self.receiver.printed.split_off(place);
+            self.output.append(&mut self.receiver.printed);
+            self.output.append_shared(publish.payload.clone());
+            self.output.append(&mut behind);
+            return;
         }
         self.output.append(&mut self.receiver.printed);
     }
