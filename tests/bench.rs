@@ -432,7 +432,7 @@ fn what_rumqttc_cannot_do_is_refused() {
     for (words, what) in [
         ("conn", "modes other than run, pub, sub and find"),
         ("-V 31", "-V 31"),
-        ("--tls", "TLS"),
+        ("--tls --tls-resume", "--tls-resume"),
         ("-D publish user-property a b", "-D"),
         ("-m hello", "stamps in properties"),
         ("--slow-consumer 5", "--slow-consumer"),

@@ -146,6 +146,26 @@ fn messages_without_a_stamp_are_told_apart_from_those_with_no_room() {
     assert!(warning("-s 3").starts_with("the payload has no room"));
 }
 
+#[test]
+fn rumqttc_speaks_tls_with_the_same_certificates() {
+    for version in ["311", "5"] {
+        let script = format!(
+            "culex bench --engine rumqttc --url $MQTTS_URL $0 -V {version} -c 2 -q 1 -L 100 -W 60 --rate 2k --quiet --json -"
+        );
+        let through = |flag: &str| {
+            let words = ["broker", "--tls-ephemeral", "--exec", "--", "sh", "-c"];
+            let script = script.replace("$0", flag);
+            let output =
+                Command::new(CULEX).args(words).arg(&script).env_remove("MQTT_URL").output().unwrap();
+            serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+        };
+        let result = through("--cafile $MQTT_CA_FILE");
+        assert_eq!((count(&result, "connect_ok"), count(&result, "received")), (4, 100), "{version}");
+        let stranger = through("--tls");
+        assert_eq!(stranger["counts"]["connect_fail"]["tls"], 4, "{}", stranger["errors"]);
+    }
+}
+
 #[cfg(not(feature = "psk"))]
 #[test]
 fn pre_shared_keys_that_are_not_built_in_are_told_of() {

@@ -106,7 +106,7 @@ set edit:completion:arg-completer[culex-bench] = {|@words|
             cand --slow-consumer 'Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner'
             cand --fan-out 'One publisher whose messages go to this many subscribers'
             cand --fan-in 'All publishers'' messages go to this many subscribers'
-            cand --engine 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)'
+            cand --engine 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over TCP and TLS)'
             cand --threads 'Event loops, each a thread; as many as there are processors by default'
             cand --segment 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS'
             cand --start-at 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z'

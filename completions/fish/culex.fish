@@ -544,7 +544,7 @@ complete -c culex -n "__fish_culex_using_subcommand bench" -l share -d 'Subscrib
 complete -c culex -n "__fish_culex_using_subcommand bench" -l slow-consumer -d 'Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-out -d 'One publisher whose messages go to this many subscribers' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l fan-in -d 'All publishers\' messages go to this many subscribers' -r
-complete -c culex -n "__fish_culex_using_subcommand bench" -l engine -d 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)' -r -f -a "own\t'Our own event loops'
+complete -c culex -n "__fish_culex_using_subcommand bench" -l engine -d 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over TCP and TLS)' -r -f -a "own\t'Our own event loops'
 rumqttc\t'The client library rumqttc: a task or two a client'"
 complete -c culex -n "__fish_culex_using_subcommand bench" -l threads -d 'Event loops, each a thread; as many as there are processors by default' -r
 complete -c culex -n "__fish_culex_using_subcommand bench" -l segment -d 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS' -r

@@ -618,7 +618,7 @@ module completions {
     --unsubscribe             # Unsubscribe at the end
     --fan-out: string         # One publisher whose messages go to this many subscribers
     --fan-in: string          # All publishers' messages go to this many subscribers
-    --engine: string@"nu-complete culex bench engine" # What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)
+    --engine: string@"nu-complete culex bench engine" # What makes the load: own event loops, or the client library rumqttc (run, pub and sub over TCP and TLS)
     --threads: string         # Event loops, each a thread; as many as there are processors by default
     --pin                     # Keep each thread to a processor of its own (Linux)
     --segment: string         # Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS

@@ -604,7 +604,7 @@ Register-ArgumentCompleter -Native -CommandName 'culex' -ScriptBlock {
             [CompletionResult]::new('--slow-consumer', '--slow-consumer', [CompletionResultType]::ParameterName, 'Let each subscriber, or as 10/s:3 the first three, read no more messages a second than this while the load lasts; --rcvbuf 4k lets the broker feel it sooner')
             [CompletionResult]::new('--fan-out', '--fan-out', [CompletionResultType]::ParameterName, 'One publisher whose messages go to this many subscribers')
             [CompletionResult]::new('--fan-in', '--fan-in', [CompletionResultType]::ParameterName, 'All publishers'' messages go to this many subscribers')
-            [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)')
+            [CompletionResult]::new('--engine', '--engine', [CompletionResultType]::ParameterName, 'What makes the load: own event loops, or the client library rumqttc (run, pub and sub over TCP and TLS)')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Event loops, each a thread; as many as there are processors by default')
             [CompletionResult]::new('--segment', '--segment', [CompletionResultType]::ParameterName, 'Be part i of n of the load, as 0/3; also from JOB_COMPLETION_INDEX, NOMAD_ALLOC_INDEX or SLURM_PROCID, with BENCH_SEGMENTS or SLURM_NTASKS')
             [CompletionResult]::new('--start-at', '--start-at', [CompletionResultType]::ParameterName, 'Begin the load then: +30s, or a time such as 2026-11-22T20:00:00Z')

@@ -8,14 +8,15 @@ use super::core::Core;
 use super::sender::Sender;
 use super::settle;
 use super::shared::{Report, Shared};
+use super::socket::{Encryption, Layering};
 use crate::bench::plan::{Address, Member, Mode, Plan, Role};
 use crate::bench::window::Flight;
 use crate::packet::{
     Connect, FixedHeader, PacketIdentifier, PropertiesRef, PropertyIdentifier, ProtocolVersion, PublishRef,
     Qos, Sender as PacketSender,
 };
-use ::rumqttc::NetworkOptions;
 use ::rumqttc::v5::mqttbytes::v5 as v5_packets;
+use ::rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use mio::{Poll, Token, Waker};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -403,6 +404,18 @@ fn network(plan: &Plan) -> NetworkOptions {
     network
 }
 
+/// TLS as our own engine sets it up, if it is asked for.
+fn encrypted(layering: &Layering) -> Option<Transport> {
+    match layering.tls.as_ref()? {
+        Encryption::Certificates(config) => {
+            Some(Transport::tls_with_config(TlsConfiguration::Rustls(config.clone())))
+        }
+        // Refused with the flags.
+        #[cfg(feature = "psk")]
+        Encryption::PreSharedKey(_) => None,
+    }
+}
+
 fn target(shared: &Shared) -> (String, u16) {
     match &shared.plan.transport.address {
         Address::Tcp(host, port) => (host.clone(), *port),
@@ -494,9 +507,21 @@ macro_rules! engine {
                     options.set_credentials(user.to_string(), String::from_utf8_lossy(password));
                 }
                 options.set_keep_alive(Duration::from_secs(connect.keep_alive.into()));
+                let mut trip = Trip::default();
+                match shared.layering(peer.member, &mut None) {
+                    Ok(layering) => {
+                        encrypted(&layering).into_iter().for_each(|transport| {
+                            options.set_transport(transport);
+                        });
+                    }
+                    Err(error) => {
+                        peer.lost(&mut core.borrow_mut(), "io", &error.to_string(), &mut trip);
+                        return;
+                    }
+                }
                 let (client, mut events) = $configure(options, network(&shared.plan), &connect, &shared.plan);
                 let mut permit = opening.acquire().await.ok();
-                let mut trip = Trip { opened_at: shared.clock.now().as_nanos(), ..Trip::default() };
+                trip.opened_at = shared.clock.now().as_nanos();
                 if peer.member.role == Role::Publisher {
                     let (peer, core, client) = (peer.clone(), core.clone(), client.clone());
                     tokio::task::spawn_local(send(peer, core, client, stage.clone()));
@@ -584,6 +609,7 @@ macro_rules! engine {
                     Err(error) => {
                         let kind = match &error {
                             library::ConnectionError::Io(error) => kind_of(error).to_owned(),
+                            library::ConnectionError::Tls(_) => "tls".to_owned(),
                             library::ConnectionError::ConnectionRefused(code) => {
                                 format!("refused_{code:?}").to_lowercase()
                             }

@@ -519,7 +519,7 @@ pub enum EngineWord {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Generator")]
 pub struct BenchGenerator {
-    /// What makes the load: own event loops, or the client library rumqttc (run, pub and sub over plain TCP)
+    /// What makes the load: own event loops, or the client library rumqttc (run, pub and sub over TCP and TLS)
     #[arg(long, value_name = "name", value_enum, default_value = "own", hide_possible_values = true)]
     pub engine: EngineWord,
     /// Event loops, each a thread; as many as there are processors by default
