@@ -264,7 +264,15 @@ impl Bench {
         let id = match (&identity.id, &identity.id_prefix) {
             (Some(id), _) => id.clone(),
             (None, Some(prefix)) => format!("{}%i", prefix.replace('%', "%%")),
-            (None, None) => "bench-%i".to_owned(),
+            // Those that meet at a broker from two processes must not take each other's sessions.
+            (None, None) => match self.mode {
+                ModeWord::Pub => "bench-pub-%i",
+                ModeWord::Sub => "bench-sub-%i",
+                ModeWord::Rr => "bench-rr-%i",
+                ModeWord::Reflect => "bench-reflect-%i",
+                _ => "bench-%i",
+            }
+            .to_owned(),
         };
         let optional =
             |flag, text: &Option<String>| text.as_deref().map(|text| template(flag, text)).transpose();

@@ -134,3 +134,15 @@ fn source_addresses_are_single_ones_and_ranges() {
         ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9"].map(|address| address.parse().unwrap()).into();
     assert_eq!(plan.transport.sources, expected);
 }
+
+#[test]
+fn two_sides_of_one_measurement_have_different_client_identifiers() {
+    let identifiers = |words: &str| -> Vec<String> {
+        let plan = plan(words).unwrap();
+        plan.members().map(|member| plan.connect(member).client_identifier.to_string()).collect()
+    };
+    for (one, other) in [("pub -c 3", "sub -c 3"), ("rr -c 3 --subs 0", "reflect -c 3")] {
+        let (one, other) = (identifiers(one), identifiers(other));
+        assert!(one.iter().all(|identifier| !other.contains(identifier)), "{one:?} {other:?}");
+    }
+}
