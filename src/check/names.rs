@@ -2,7 +2,7 @@
 
 use super::load::{BROKER_NAMES, suggestion};
 use super::variables::{Variables, captures_of};
-use super::yaml::{Fault, Kind, Node, names};
+use super::yaml::{Fault, Kind, Node, locate, names};
 use std::collections::BTreeSet;
 
 /// Steps that give names values, as members of what is looked for or as output of what is run.
@@ -11,6 +11,8 @@ const TEACHERS: [&str; 4] = ["expect", "client", "run", "device"];
 /// What is known at a step, and what is learnt on the way.
 #[derive(Debug)]
 pub(super) struct Names {
+    /// What has its value before anything runs.
+    given: BTreeSet<String>,
     known: BTreeSet<String>,
     learnt: BTreeSet<String>,
 }
@@ -18,12 +20,13 @@ pub(super) struct Names {
 impl Names {
     /// At the beginning of the scenario that these files say.
     pub(super) fn of(trees: &[Node], variables: &Variables) -> Self {
-        let known = variables.names().chain(BROKER_NAMES).map(str::to_owned).collect();
+        let given: BTreeSet<String> = variables.names().chain(BROKER_NAMES).map(str::to_owned).collect();
+        let known = given.clone();
         let parts = trees
             .iter()
             .flat_map(|tree| ["setup", "steps", "teardown"].into_iter().filter_map(|part| tree.member(part)));
         let learnt = parts.flat_map(Node::elements).flat_map(|step| captured(step, true)).collect();
-        Self { known, learnt }
+        Self { given, known, learnt }
     }
 
     /// All names that steps give values to.
@@ -62,6 +65,12 @@ impl Names {
 
     /// A step, and what it teaches.
     pub(super) fn step(&mut self, step: &Node, source: &str) -> Result<(), Fault> {
+        if let Some(name) = kept(step).into_iter().find(|name| self.given.contains(name)) {
+            let place = locate(source, step.place, &name);
+            let text =
+                format!("'{name}' has a value already and keeps no other; '${{{name}}}' is that value");
+            return Err(Fault { place, text });
+        }
         if step.member("respond").is_some() {
             // Its answer may name what it answers to; nobody else may.
             let mut known = self.known.clone();
@@ -100,6 +109,17 @@ fn captured(step: &Node, with_own: bool) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// The names that a step says it keeps something under: `save: name`, `{name}` in a topic. (In other texts braces may mean
+/// something else.)
+fn kept(node: &Node) -> Vec<String> {
+    let inside = node.members().iter().flat_map(|(key, value)| match (key.text(), value.text()) {
+        (Some("save"), Some(name)) => vec![name.to_owned()],
+        (Some("topic"), Some(topic)) => captures_of(topic),
+        _ => kept(value),
+    });
+    inside.chain(node.elements().iter().flat_map(kept)).collect()
 }
 
 /// `save: name`, `{name}` in a topic, named groups.
