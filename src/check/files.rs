@@ -69,6 +69,11 @@ impl Files {
         &self.sources[self.sources.len() - 1]
     }
 
+    /// Where they are.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.sources.iter().map(|source| source.path.clone()).collect()
+    }
+
     /// The scenario with one combination of its matrix.
     pub(super) fn scenario(
         &self,

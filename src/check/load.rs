@@ -143,6 +143,12 @@ pub(super) fn label(combination: &[(String, Value)]) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
+/// The files that a scenario consists of, as far as they can be read: those that it includes, and its own.
+#[must_use]
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    Files::read(path).map_or_else(|_| vec![path.to_owned()], |files| files.paths())
+}
+
 /// Reads one scenario again, with other values from outside, on the same broker.
 ///
 /// # Errors
@@ -355,6 +361,7 @@ mod tests {
         assert_eq!(marks(&loaded.scenario.setup), "mark a, mark b, mark c");
         assert_eq!(marks(&loaded.scenario.teardown), "mark e, mark a-, mark b-");
         assert!(loaded.lines["setup 2"].0.ends_with("_b.yaml"));
+        assert_eq!(files_of(&folder.0.join("m.yaml")).len(), 3);
     }
 
     #[test]
@@ -424,6 +431,10 @@ mod tests {
             (
                 "steps:\n  - publish: { topic: 'x/${who}' }\n  - expect: { topic: 'x/{who}' }",
                 "m.yaml:2:26: 'who' has no value yet; a later step gives it one",
+            ),
+            (
+                "vars: { id: x }\nsteps:\n  - expect: { topic: 'state/{id}' }",
+                "m.yaml:3:30: 'id' has a value already and keeps no other; '${id}' is that value",
             ),
             (
                 "steps:\n  - publish: { topic: a, qos: 3 }",

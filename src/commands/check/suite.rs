@@ -2,7 +2,7 @@
 
 use super::{complain, files};
 use crate::check::engine::{self, Run};
-use crate::check::load::{Given, load_again};
+use crate::check::load::{Given, files_of, load_again};
 use crate::check::report::{github, html, human, junit, ndjson, tap};
 use crate::check::{Loaded, Outcome, Verdict};
 use crate::compat::check_status;
@@ -61,6 +61,7 @@ fn watch(flags: &RunFlags) -> u8 {
 /// When each file was changed last.
 fn stamps(flags: &RunFlags) -> BTreeMap<PathBuf, Option<SystemTime>> {
     let files = files::find(&flags.files).unwrap_or_default();
+    let files: Vec<PathBuf> = files.iter().flat_map(|file| files_of(file)).collect();
     let folders: Vec<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
     let mut stamps = BTreeMap::new();
     let beside = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
