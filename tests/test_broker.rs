@@ -422,6 +422,57 @@ async fn none_looks_from_the_last_command_past_what_was_expected() {
     assert!(missed.is_err());
 }
 
+/// What the library cannot know in front of another broker, it does not call well.
+#[tokio::test]
+async fn in_front_what_nobody_knows_is_not_called_clean() {
+    let behind = TestBroker::start().await;
+    let front = TestBroker::in_front_of(&behind.url()).await.unwrap();
+    let (one, other) = (front.clone(), front);
+    assert!(tokio::spawn(async move { one.expect("a").none_when_settled().await }).await.is_err());
+    assert!(tokio::spawn(async move { other.assert_clean() }).await.is_err());
+}
+
+#[tokio::test]
+async fn a_subscription_of_before_a_restart_is_none() {
+    let broker = TestBroker::start().await;
+    let _lamp = spawn_echo(&broker, "lamp");
+    broker.client("lamp").subscribed("cmd/lamp").await;
+    broker.restart(Keep::NOTHING).await.unwrap();
+    let handle = broker.client("nobody-again").within(Duration::from_millis(1));
+    assert!(tokio::spawn(async move { handle.connected().await }).await.is_err());
+    let seen =
+        broker.with_journal(|journal| journal.iter().any(|record| record.happening == Happening::Stopped));
+    assert!(seen);
+    let handle = broker.client("lamp").within(Duration::from_millis(1));
+    assert!(tokio::spawn(async move { handle.subscribed("cmd/lamp").await }).await.is_err());
+}
+
+/// A failed wait says where the test waits, and leaves the journal behind.
+#[tokio::test]
+async fn a_failed_wait_names_its_place_and_keeps_the_journal() {
+    let folder = std::env::temp_dir().join(format!("culex-wait-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let broker = TestBroker::builder().artifacts(&folder).start().await.unwrap();
+    let failed = tokio::spawn(async move { broker.expect("never").within(Duration::ZERO).one().await }).await;
+    let text = *failed.unwrap_err().into_panic().downcast::<String>().unwrap();
+    assert!(text.contains("at tests/test_broker.rs:"), "{text}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A rule that is kept does not keep the broker.
+#[tokio::test]
+async fn a_kept_rule_ends_with_its_broker() {
+    let broker = TestBroker::start().await;
+    broker.fault(Rule::new(at(Sender::Client, "x", PacketType::Publish), Action::Drop)).keep();
+    let address = (broker.host(), broker.port());
+    drop(broker);
+    // It ends on its own thread.
+    while tokio::net::TcpStream::connect(address.clone()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_broker_that_is_stopped_twice_remembers_all_the_same() {
     let broker = TestBroker::start().await;

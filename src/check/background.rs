@@ -63,6 +63,7 @@ impl Play {
         let times = spec.times.unwrap_or(u64::MAX);
         let (tell, seen) = watch::channel(at);
         let answers = Arc::clone(&self.responders.answers);
+        let trouble = self.trouble.clone();
         self.responders.seen.push(seen);
         self.responders.tasks.spawn(async move {
             for _ in 0..times {
@@ -88,7 +89,12 @@ impl Play {
                 at = record.sequence + 1;
                 let mut variables = variables.clone();
                 variables.extend(captures);
-                let compiler = Compiler { variables: &variables, folder: &folder, environment: &environment };
+                let compiler = Compiler {
+                    variables: &variables,
+                    folder: &folder,
+                    environment: &environment,
+                    trouble: trouble.clone(),
+                };
                 let sent = match compiler.publish(&spec.publish) {
                     Ok(publish) => broker.publish_packet(publish, false).await.map(drop),
                     Err(error) => Err(error),

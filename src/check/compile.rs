@@ -1,6 +1,7 @@
 //! From what a scenario says of messages to what can be compared and published.
 
 use super::decode;
+use super::group::Group;
 use super::scenario::{CommandSpec, ExpectSpec, PublishSpec, WillSpec};
 use super::variables::{Variables, text_of};
 use crate::fault::spec::{property_identifier, property_values};
@@ -13,10 +14,12 @@ use bytes::Bytes;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What names stand for, and where files are.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(super) struct Compiler<'a> {
     pub(super) variables: &'a Variables,
     pub(super) folder: &'a Path,
     pub(super) environment: &'a [(String, String)],
+    /// Where commands that cannot be asked are noted.
+    pub(super) trouble: Trouble,
 }
 
 impl Compiler<'_> {
@@ -91,8 +96,10 @@ impl Compiler<'_> {
             let name = command.1.clone();
             let environment = self.environment.to_vec();
             let folder = self.folder.to_owned();
+            let trouble = self.trouble.clone();
             let check = move |payload: &[u8]| {
-                let (status, output) = pipe(&command.0, &environment, &folder, payload)?;
+                let piped = pipe(&command.0, &environment, &folder, payload);
+                let (status, output) = trouble.note(piped)?;
                 if status { Ok(()) } else { Err(String::from_utf8_lossy(&output).trim().to_owned()) }
             };
             payload.push(Payload::Check(name, Arc::new(check)));
@@ -157,8 +164,9 @@ impl Compiler<'_> {
                     .map_err(|error| format!("decode: {error}"))?;
                 let (words, name) = self.command(&command)?;
                 let (environment, folder) = (self.environment.to_vec(), self.folder.to_owned());
+                let trouble = self.trouble.clone();
                 let decode = move |payload: &[u8]| {
-                    let (status, output) = pipe(&words, &environment, &folder, payload)?;
+                    let (status, output) = trouble.note(pipe(&words, &environment, &folder, payload))?;
                     if !status {
                         return Err("the command failed".to_owned());
                     }
@@ -361,13 +369,35 @@ fn at(pointer: String, value: &Value) -> Result<At, String> {
     Ok(at)
 }
 
-/// Runs a command that reads `input`: whether it ended with 0, and what it printed.
+/// How long a command may look at a payload.
+const COMMAND_MAX: Duration = Duration::from_secs(5);
+
+/// Why a command could not be asked, as opposed to what it said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    fn note<T>(&self, asked: Result<T, String>) -> Result<T, String> {
+        if let Err(text) = &asked {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| text.clone());
+        }
+        asked
+    }
+
+    /// The first one since it was asked last.
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Runs a command that reads `input`: whether it ended with 0, and what it printed. What it has started ends with it.
 fn pipe(
     words: &[String],
     environment: &[(String, String)],
     folder: &PathBuf,
     input: &[u8],
 ) -> Result<(bool, Vec<u8>), String> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(1);
     let mut child = Command::new(&words[0])
         .args(&words[1..])
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -375,17 +405,40 @@ fn pipe(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("{}: {error}", words[0]))?;
+    let group = Group::of_id(Some(child.id()));
     let written = child.stdin.take().map(|mut stdin| {
         let input = input.to_vec();
         // A command need not read all of it.
         std::thread::spawn(move || drop(stdin.write_all(&input)))
     });
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let read = child.stdout.take().map(|mut stdout| {
+        std::thread::spawn(move || {
+            let mut output = Vec::new();
+            stdout.read_to_end(&mut output).map(|_| output)
+        })
+    });
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break Some(status),
+            None if begun.elapsed() > COMMAND_MAX => break None,
+            None => std::thread::sleep(LOOK_AGAIN),
+        }
+    };
+    // Whoever holds its output still, is ended.
+    drop(group);
+    let Some(status) = status else {
+        // It has been killed.
+        let _ = child.wait();
+        return Err(format!("{} has not ended within {COMMAND_MAX:?}", words.join(" ")));
+    };
     if let Some(written) = written {
         // It ends with the command.
         let _ = written.join();
     }
-    Ok((output.status.success(), output.stdout))
+    let output = read.and_then(|read| read.join().ok()).transpose().map_err(|error| error.to_string())?;
+    Ok((status.success(), output.unwrap_or_default()))
 }

@@ -238,7 +238,7 @@ async fn read_lines(output: impl AsyncRead + Unpin, broker: TestBroker, name: St
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line);
-        broker.note(&name, text.trim_end_matches(['\r', '\n']));
+        broker.output(&name, text.trim_end_matches(['\r', '\n']));
     }
 }
 

@@ -1,13 +1,14 @@
 //! Runs one scenario: broker, setup, devices, steps, teardown.
 
 use super::background::Responders;
-use super::compile::Compiler;
+use super::compile::{Compiler, Trouble};
 use super::device::{Device, Stopped};
 use super::load::Loaded;
 use super::outcome::{Outcome, StepOutcome, Verdict};
 use super::scenario::{DeviceSpec, ExpectSpec, Step};
 use super::variables::Variables;
 use super::{start, text};
+use crate::packet::Publish;
 use crate::test_broker::{FaultGuard, Player, TestBroker};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +92,10 @@ pub(super) struct Play {
     pub(super) players: BTreeMap<String, Player>,
     pub(super) devices: BTreeMap<String, Device>,
     pub(super) responders: Responders,
+    /// Why a command that judges payloads could not be asked.
+    pub(super) trouble: Trouble,
+    /// By played client, the messages that it received and that were not those looked for.
+    pub(super) passed_over: BTreeMap<String, Vec<Publish>>,
     /// Whether nothing was retained before, so that what is retained later may be cleared.
     is_ours_to_clear: bool,
     pub(super) warnings: Vec<String>,
@@ -120,9 +125,10 @@ pub async fn run(loaded: &Loaded, run: &Run) -> Outcome {
     match prepare(loaded, run).await {
         Ok(mut play) => {
             play.play(loaded, run).await;
-            let failed =
-                play.steps.iter().map(|step| step.verdict).filter(|verdict| *verdict > Verdict::Skipped);
-            outcome.verdict = failed.max().unwrap_or(Verdict::Passed);
+            let verdicts = play.steps.iter().map(|step| step.verdict);
+            let failed = verdicts.filter(|verdict| *verdict > Verdict::Skipped);
+            // What has failed has, whatever a teardown behind it could not do.
+            outcome.verdict = failed.min().unwrap_or(Verdict::Passed);
             outcome.journal = play.broker.journal();
             outcome.warnings = std::mem::take(&mut play.warnings);
             outcome.steps = std::mem::take(&mut play.steps);
@@ -226,6 +232,8 @@ impl Play {
             players: BTreeMap::new(),
             devices: BTreeMap::new(),
             responders: Responders::default(),
+            trouble: Trouble::default(),
+            passed_over: BTreeMap::new(),
             is_ours_to_clear: false,
             warnings: Vec::new(),
             steps: Vec::new(),
@@ -373,7 +381,12 @@ impl Play {
     }
 
     pub(super) fn compiler(&self) -> Compiler<'_> {
-        Compiler { variables: &self.variables, folder: &self.folder, environment: &self.environment }
+        Compiler {
+            variables: &self.variables,
+            folder: &self.folder,
+            environment: &self.environment,
+            trouble: self.trouble.clone(),
+        }
     }
 
     /// Whatever comes now is an answer to what is done now.

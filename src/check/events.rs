@@ -5,13 +5,13 @@ use super::scenario::ExpectSpec;
 use super::variables::Variables;
 use crate::journal::Record;
 use crate::packet::PacketType;
-use crate::test_broker::matcher::{Captures, TextMatch, TopicPattern, json};
+use crate::test_broker::matcher::{Captures, Difference, TextMatch, TopicPattern, json};
 use crate::test_broker::{describe, record_value};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The events that there are, by their word in a record.
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 20] = [
     "open",
     "packet",
     "malformed",
@@ -28,6 +28,7 @@ const WORDS: [&str; 19] = [
     "message",
     "mark",
     "note",
+    "output",
     "advance",
     "stop",
     "start",
@@ -102,14 +103,26 @@ impl EventMatcher {
     }
 
     pub(super) fn check(&self, record: &Record) -> Option<Captures> {
-        let mut differences = Vec::new();
         let value = record_value(record);
-        json::subset(&self.wanted, &value, "", &mut differences);
-        let captures = match &self.topic {
-            Some(topic) => topic.captures(value["topic"].as_str()?)?,
-            None => Captures::new(),
-        };
+        let (captures, differences) = self.compare(&value);
         (differences.is_empty() && self.is_of_client(&value)).then_some(captures)
+    }
+
+    fn compare(&self, record: &Value) -> (Captures, Vec<Difference>) {
+        let mut differences = Vec::new();
+        json::subset(&self.wanted, record, "", &mut differences);
+        let mut captures = Captures::new();
+        if let Some(pattern) = &self.topic {
+            let topic = record["topic"].as_str();
+            match topic.and_then(|topic| pattern.captures(topic)) {
+                Some(found) => captures = found,
+                None => {
+                    let is = topic.unwrap_or("no topic");
+                    differences.push(Difference::new("topic", format!("{is} does not match {pattern}")));
+                }
+            }
+        }
+        (captures, differences)
     }
 
     fn is_of_client(&self, record: &Value) -> bool {
@@ -126,16 +139,9 @@ impl EventMatcher {
             value["event"] == self.event.as_str() && self.is_of_client(&value)
         };
         for record in records.iter().rev().filter(is_alike).take(SHOWN_MAX) {
-            let mut differences = Vec::new();
-            let value = record_value(record);
-            json::subset(&self.wanted, &value, "", &mut differences);
+            let (_, differences) = self.compare(&record_value(record));
             text.push_str(&format!("\n  nearest: {}", describe(record)));
             differences.iter().for_each(|difference| text.push_str(&format!("\n    {difference}")));
-            if let Some(topic) = &self.topic
-                && value["topic"].as_str().and_then(|is| topic.captures(is)).is_none()
-            {
-                text.push_str(&format!("\n    topic: is {}, must be {topic}", value["topic"]));
-            }
         }
         if text.is_empty() {
             let whose = self.client.as_ref().map(|(client, _)| format!(" of {client}")).unwrap_or_default();

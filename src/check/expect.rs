@@ -57,6 +57,15 @@ impl Wanted {
 
 impl Play {
     pub(super) async fn expect(&mut self, spec: &ExpectSpec) -> Result<(), Failure> {
+        let looked = self.look(spec).await;
+        // A command that cannot be asked has found nothing wrong, and nothing right.
+        match self.trouble.take() {
+            Some(trouble) => Err(Failure::broken(trouble)),
+            None => looked,
+        }
+    }
+
+    async fn look(&mut self, spec: &ExpectSpec) -> Result<(), Failure> {
         let scope = self.scope(spec)?;
         let since = scope.since;
         if !spec.all.is_empty() {

@@ -1,6 +1,6 @@
 //! One expectation without a scenario.
 
-use super::compile::Compiler;
+use super::compile::{Compiler, Trouble};
 use super::scenario::ExpectSpec;
 use super::variables::Variables;
 use crate::journal::Record;
@@ -15,6 +15,7 @@ use std::time::Duration;
 pub struct Compiled {
     matcher: Matcher,
     topic: String,
+    trouble: Trouble,
 }
 
 /// Reads what is asked of a message.
@@ -24,9 +25,15 @@ pub struct Compiled {
 /// What is wrong with it, in words.
 pub fn compile(spec: &ExpectSpec) -> Result<Compiled, String> {
     let variables = Variables::default();
-    let compiler = Compiler { variables: &variables, folder: Path::new("."), environment: &[] };
+    let trouble = Trouble::default();
+    let compiler = Compiler {
+        variables: &variables,
+        folder: Path::new("."),
+        environment: &[],
+        trouble: trouble.clone(),
+    };
     let matcher = compiler.matcher(spec)?;
-    Ok(Compiled { matcher, topic: spec.topic.clone().unwrap_or_default() })
+    Ok(Compiled { matcher, topic: spec.topic.clone().unwrap_or_default(), trouble })
 }
 
 impl Compiled {
@@ -34,6 +41,12 @@ impl Compiled {
     #[must_use]
     pub fn filter(&self) -> String {
         self.matcher.topic.as_ref().map_or_else(|| "#".to_owned(), |topic| topic.filter().to_owned())
+    }
+
+    /// Why a command that judges payloads could not be asked, if one could not since this was looked at last.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.take()
     }
 
     /// Waits for `count` such messages from the journal's beginning on; the last of them.

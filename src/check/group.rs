@@ -10,7 +10,12 @@ pub(crate) struct Group(i32);
 impl Group {
     /// That of a child which was started with `process_group(0)`.
     pub(crate) fn of(child: &Child) -> Option<Self> {
-        child.id().and_then(|id| i32::try_from(id).ok()).map(Self)
+        Self::of_id(child.id())
+    }
+
+    /// As [`Group::of`], by the child's process number.
+    pub(crate) fn of_id(id: Option<u32>) -> Option<Self> {
+        id.and_then(|id| i32::try_from(id).ok()).map(Self)
     }
 
     /// Sends it a signal; whether anybody is in it.

@@ -131,7 +131,9 @@ impl Play {
         if let Some(name) = &spec.release {
             self.set_off();
             let guard = self.faults.get(name).ok_or_else(|| named(self, name))?;
-            guard.release();
+            if guard.release() == 0 {
+                return Err(Failure::failed(format!("'{name}' holds nothing")));
+            }
         }
         if let Some(fired) = &spec.fired {
             let guard = self.faults.get(&fired.name).ok_or_else(|| named(self, &fired.name))?;
@@ -366,7 +368,7 @@ impl Play {
         within: Duration,
     ) -> Result<(), Failure> {
         let found = regex(&self.variables.fill(pattern)?)?;
-        let is_it = |record: &Record| matches!(&record.happening, Happening::Note { source, text } if source == name && found.is_match(text));
+        let is_it = |record: &Record| matches!(&record.happening, Happening::Output { source, text } if source == name && found.is_match(text));
         let waited = self.broker.wait_for(since, within, is_it).await;
         let Ok(record) = waited else {
             return Err(Failure::failed(format!(
@@ -374,7 +376,7 @@ impl Play {
             )));
         };
         self.logged.insert(name.to_owned(), record.sequence + 1);
-        if let Happening::Note { text, .. } = &record.happening {
+        if let Happening::Output { text, .. } = &record.happening {
             let text = text.to_string();
             self.match_text(name, &text, pattern)?;
         }
@@ -447,7 +449,7 @@ impl Play {
             signs.push((
                 text,
                 Box::new(move |record| {
-                    matches!(&record.happening, Happening::Note { source, text }
+                    matches!(&record.happening, Happening::Output { source, text }
                     if *source == name.as_str() && pattern.is_match(text))
                 }),
             ));
@@ -497,6 +499,10 @@ impl Play {
         for (what, counts) in [("queue", &spec.queue), ("in flight", &spec.in_flight)] {
             for (client, wanted) in counts {
                 let client = self.variables.fill(client)?;
+                if !self.broker.sessions().iter().any(|view| view.client_identifier == client.as_str()) {
+                    differences.push(format!("{what} of {client}: there is no such session"));
+                    continue;
+                }
                 let is = if what == "queue" {
                     self.broker.queue_len(&client)
                 } else {

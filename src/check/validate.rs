@@ -1,7 +1,7 @@
 //! What can be found wrong with a scenario before anything runs: it ends with the status of a wrong scenario, not of a
 //! broken environment, and nothing that is said is quietly left out.
 
-use super::compile::{Compiler, qos, regex};
+use super::compile::{Compiler, Trouble, qos, regex};
 use super::device::signal_number;
 use super::events::EventMatcher;
 use super::load::{BROKER_NAMES, Loaded, suggestion};
@@ -106,8 +106,13 @@ impl<'a> Checker<'a> {
         Self { devices, marks, faults, is_embedded, variables, folder }
     }
 
-    const fn compiler(&self) -> Compiler<'_> {
-        Compiler { variables: self.variables, folder: self.folder, environment: &[] }
+    fn compiler(&self) -> Compiler<'_> {
+        Compiler {
+            variables: self.variables,
+            folder: self.folder,
+            environment: &[],
+            trouble: Trouble::default(),
+        }
     }
 
     fn device(&self, device: &DeviceSpec) -> Result<(), Wrong> {

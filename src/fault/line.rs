@@ -172,6 +172,15 @@ impl Line {
                 }))
     }
 
+    /// Nobody is there any more for what rules have kept: forgets it; how many packets that were.
+    pub fn lose_kept(&mut self) -> usize {
+        let swapped = self.directions.iter_mut().filter_map(|direction| direction.swapped.take()).count();
+        let kept = self.held.len() + self.delayed.len() + swapped;
+        self.held.clear();
+        self.delayed.clear();
+        kept
+    }
+
     /// Asks the rules about the new connection; true when a rule ended or silenced it.
     pub fn handle_open(&mut self, context: &mut Context<'_>, peer: &str, listener: &str) {
         if self.is_inside {
@@ -247,7 +256,8 @@ impl Line {
         let judged = resolved.as_ref().unwrap_or(&packet);
         let client = self.client_identifier.clone();
         let packet_type = packet.packet_type();
-        let fired = context.rules.judge_packet(context.now, sender, &client, packet_type, Some(judged));
+        let fired =
+            context.rules.judge_packet(context.now, sender, &client, packet_type, Some(judged), self.version);
         let fate = match &fired {
             None => Fate::Passed,
             Some(fired) if is_passing(&fired.action) => Fate::Passed,

@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use super::rule::{Action, Match, Rule, fits};
-use crate::packet::{Packet, PacketType, ReasonCode, Sender, Text, topic};
+use crate::packet::{Packet, PacketType, ProtocolVersion, ReasonCode, Sender, Text, topic};
 use crate::time::Time;
 
 /// Names a rule for as long as its [`Rules`] live.
@@ -91,7 +91,7 @@ impl Rules {
 
     /// What is to be done to a connection that was just accepted.
     pub(super) fn judge_accept(&mut self, now: Time) -> Option<Fired> {
-        self.judge(now, |matching| matching.is_accept)
+        self.judge(now, |rule| rule.matching.is_accept)
     }
 
     /// What is to be done to a packet of `client`'s connection; `packet` is `None` for one too long to be read.
@@ -102,15 +102,22 @@ impl Rules {
         client: &str,
         packet_type: PacketType,
         packet: Option<&Packet>,
+        version: ProtocolVersion,
     ) -> Option<Fired> {
-        self.judge(now, |matching| is_match(matching, sender, client, packet_type, packet))
+        self.judge(now, |rule| {
+            // What could not change anything has not happened.
+            applies(&rule.action, packet_type)
+                && !(matches!(rule.action, Action::Reason(_))
+                    && packet.is_some_and(|packet| !has_reason(packet, version)))
+                && is_match(&rule.matching, sender, client, packet_type, packet)
+        })
     }
 
-    fn judge(&mut self, now: Time, is_match: impl Fn(&Match) -> bool) -> Option<Fired> {
+    fn judge(&mut self, now: Time, is_match: impl Fn(&Rule) -> bool) -> Option<Fired> {
         let Self { armed, random, .. } = self;
         let mut fired = None;
         for armed in armed {
-            if is_match(&armed.rule.matching) {
+            if is_match(&armed.rule) {
                 armed.seen += 1;
                 if fired.is_none() && armed.fires(now, random) {
                     armed.hits += 1;
@@ -144,6 +151,45 @@ impl Armed {
         let is_for_both = self.rule.matching.sender.is_none();
         Fired { id: self.id, name, action: self.rule.action.clone(), is_for_both }
     }
+}
+
+/// Whether there is something in packets of this type that `action` could change.
+pub(super) const fn applies(action: &Action, packet_type: PacketType) -> bool {
+    use PacketType as P;
+    match action {
+        Action::Reason(_) => matches!(
+            packet_type,
+            P::Connack
+                | P::Puback
+                | P::Pubrec
+                | P::Pubrel
+                | P::Pubcomp
+                | P::Suback
+                | P::Unsuback
+                | P::Disconnect
+                | P::Auth
+        ),
+        Action::Identifier(_) => matches!(
+            packet_type,
+            P::Publish
+                | P::Puback
+                | P::Pubrec
+                | P::Pubrel
+                | P::Pubcomp
+                | P::Subscribe
+                | P::Suback
+                | P::Unsubscribe
+                | P::Unsuback
+        ),
+        Action::Truncate(_) => matches!(packet_type, P::Publish),
+        Action::Connack(_) => matches!(packet_type, P::Connack),
+        _ => true,
+    }
+}
+
+/// Whether a packet has a Reason Code on the wire: before MQTT 5 only CONNACK and SUBACK do.
+const fn has_reason(packet: &Packet, version: ProtocolVersion) -> bool {
+    matches!(version, ProtocolVersion::V5) || matches!(packet, Packet::Connack(_) | Packet::Suback(_))
 }
 
 fn is_match(

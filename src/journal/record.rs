@@ -12,7 +12,7 @@ use std::time::Duration;
 const BYTES_MAX: usize = 256 << 20;
 
 /// What a record takes beside its packet, in bytes, roughly.
-const RECORD_BYTES: usize = 160;
+const RECORD_BYTES: usize = 320;
 
 /// One thing that happened, when and on whose connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,11 +121,18 @@ pub enum Happening {
     Message(Box<Published>),
     /// A named place, for those who look from there on.
     Mark(Text),
-    /// A line of a device's output, a step of a scenario.
+    /// What somebody says who is neither client nor broker: a step of a scenario, what becomes of a device.
     Note {
         /// Who says it.
         source: Text,
         /// What it says.
+        text: Text,
+    },
+    /// A line that a device printed.
+    Output {
+        /// The device.
+        source: Text,
+        /// The line, without its end.
         text: Text,
     },
     /// The clock was turned forward by this much.
@@ -182,7 +189,7 @@ impl Happening {
             + match self {
                 Self::Packet { bytes, .. } | Self::Malformed { bytes, .. } => bytes.len(),
                 Self::Message(message) => message.payload.len() + message.topic.len(),
-                Self::Note { text, .. } => text.len(),
+                Self::Note { text, .. } | Self::Output { text, .. } => text.len(),
                 _ => 0,
             }
     }

@@ -394,7 +394,7 @@ impl Builder {
         ));
         let hub = Arc::clone(shared.hub());
         tokio::spawn(Arc::clone(&hub).keep_time());
-        let mut serving = serve(&hub, listeners.into_incoming(), &plans);
+        let mut serving = open(&hub, listeners, &plans);
         // Whoever starts the broker may have given up.
         let weak = Arc::downgrade(&shared);
         let _ = tell.send(Ok(shared));
@@ -403,6 +403,7 @@ impl Builder {
         while let Some(request) = restarts.recv().await {
             match request {
                 Restart::Stop(done) => {
+                    hub.with(|state| state.doors.clear());
                     serving.abort_all();
                     while serving.join_next().await.is_some() {}
                     guards = addresses.iter().filter_map(|address| guard(address.socket)).collect();
@@ -413,7 +414,7 @@ impl Builder {
                     let bound = Listeners::bind(&plans);
                     guards.clear();
                     let result = bound.map(|listeners| {
-                        serving = serve(&hub, listeners.into_incoming(), &plans);
+                        serving = open(&hub, listeners, &plans);
                     });
                     let _ = done.send(result.map_err(Into::into));
                 }
@@ -423,7 +424,11 @@ impl Builder {
     }
 }
 
-fn serve(hub: &Arc<Hub>, incoming: Vec<Incoming>, plans: &[ListenPlan]) -> tokio::task::JoinSet<()> {
+/// Takes connections at all listeners.
+fn open(hub: &Arc<Hub>, listeners: Listeners, plans: &[ListenPlan]) -> tokio::task::JoinSet<()> {
+    let incoming = listeners.into_incoming();
+    let doors = incoming.iter().filter_map(Incoming::socket).collect();
+    hub.with(|state| state.doors = doors);
     let mut serving = tokio::task::JoinSet::new();
     for incoming in incoming {
         let kind = kind(&plans[incoming.plan()]);

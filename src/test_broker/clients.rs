@@ -3,6 +3,7 @@
 use super::{TestBroker, WAIT};
 use crate::journal::{Happening, Record};
 use crate::packet::topic;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ pub struct ClientHandle {
     broker: TestBroker,
     client_identifier: String,
     within: Duration,
+    at: &'static Location<'static>,
 }
 
 impl ClientHandle {
+    #[track_caller]
     pub(super) fn new(broker: TestBroker, client_identifier: &str) -> Self {
-        Self { broker, client_identifier: client_identifier.to_owned(), within: WAIT }
+        Self { broker, client_identifier: client_identifier.to_owned(), within: WAIT, at: Location::caller() }
     }
 
     /// How long waits take at most; [`WAIT`] by default.
@@ -26,7 +29,7 @@ impl ClientHandle {
         self
     }
 
-    /// Waits until it has been let in; also when that was before.
+    /// Waits until it has been let in; also when that was before, but not before a restart.
     ///
     /// # Panics
     ///
@@ -35,7 +38,7 @@ impl ClientHandle {
         self.wait("has not connected", |happening| matches!(happening, Happening::Connected { .. })).await
     }
 
-    /// Waits until it has subscribed to `filter` and SUBACK granted it; also when that was before.
+    /// Waits until it has subscribed to `filter` and SUBACK granted it; also when that was before, but not before a restart.
     ///
     /// # Panics
     ///
@@ -70,7 +73,9 @@ impl ClientHandle {
         };
         match self.broker.wait_for(since, self.within, is_it).await {
             Ok(record) => record,
-            Err(_) => self.broker.fail(&format!("{} has not connected again", self.client_identifier)),
+            Err(_) => {
+                self.broker.fail_at(self.at, &format!("{} has not connected again", self.client_identifier))
+            }
         }
     }
 
@@ -78,11 +83,16 @@ impl ClientHandle {
         let is_it = |record: &Record| {
             record.client_identifier == self.client_identifier.as_str() && is_wanted(&record.happening)
         };
-        match self.broker.wait_for(1, self.within, is_it).await {
+        // What was before the broker stopped is no more.
+        let since = self.broker.with_journal(|journal| {
+            let stopped = journal.iter().rev().find(|record| record.happening == Happening::Stopped);
+            stopped.map_or(1, |record| record.sequence)
+        });
+        match self.broker.wait_for(since, self.within, is_it).await {
             Ok(record) => record,
             Err(_) => {
                 let within = self.within;
-                self.broker.fail(&format!("{} {text} within {within:?}", self.client_identifier))
+                self.broker.fail_at(self.at, &format!("{} {text} within {within:?}", self.client_identifier))
             }
         }
     }

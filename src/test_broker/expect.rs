@@ -7,6 +7,7 @@ use crate::packet::Qos;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ const WINDOW: Duration = Duration::from_millis(500);
 pub struct Expectation {
     broker: TestBroker,
     matcher: Matcher,
-    within: Duration,
+    within: Option<Duration>,
     since: Option<u64>,
+    at: &'static Location<'static>,
     fault: Option<String>,
 }
 
@@ -80,9 +82,16 @@ impl Received {
 }
 
 impl Expectation {
+    #[track_caller]
     pub(super) fn new(broker: TestBroker, filter: &str) -> Self {
-        let mut expectation =
-            Self { broker, matcher: Matcher::default(), within: WAIT, since: None, fault: None };
+        let mut expectation = Self {
+            broker,
+            matcher: Matcher::default(),
+            within: None,
+            since: None,
+            at: Location::caller(),
+            fault: None,
+        };
         match TopicPattern::parse(filter) {
             Ok(pattern) => expectation.matcher.topic = Some(pattern),
             Err(error) => expectation.fault = Some(format!("{filter}: {error}")),
@@ -92,7 +101,7 @@ impl Expectation {
 
     /// How long it is waited for; [`WAIT`] by default.
     pub const fn within(mut self, within: Duration) -> Self {
-        self.within = within;
+        self.within = Some(within);
         self
     }
 
@@ -176,10 +185,10 @@ impl Expectation {
     ///
     /// When none comes in time: with the messages that came nearest, and what happened last.
     pub async fn one(self) -> Received {
-        let broker = self.broker.clone();
+        let (broker, at) = (self.broker.clone(), self.at);
         match self.try_one().await {
             Ok(received) => received,
-            Err(text) => broker.fail(&text),
+            Err(text) => broker.fail_at(at, &text),
         }
     }
 
@@ -202,7 +211,7 @@ impl Expectation {
             },
             None => false,
         };
-        match self.broker.wait_for(since, self.within, is_it).await {
+        match self.broker.wait_for(since, self.within.unwrap_or(WAIT), is_it).await {
             Ok(record) => {
                 let mut cursor = self.broker.cursor();
                 cursor.matched = record.sequence + 1;
@@ -219,9 +228,16 @@ impl Expectation {
     ///
     /// # Panics
     ///
-    /// When there is one, or the broker does not settle.
+    /// When there is one, or the broker does not settle; in front of another broker, whose state nobody knows.
     pub async fn none_when_settled(self) {
-        self.broker.settled().await;
+        if self.broker.hub().lock().is_in_front {
+            let text =
+                "only the embedded broker knows that nothing is on its way; look for a while with none()";
+            self.broker.fail_at(self.at, text);
+        }
+        if !self.broker.settled_within(WAIT).await {
+            self.broker.fail_at(self.at, "the broker has not settled");
+        }
         self.assert_none();
     }
 
@@ -232,13 +248,13 @@ impl Expectation {
     ///
     /// When there is one.
     pub async fn none(self) {
-        let window = if self.within == WAIT { WINDOW } else { self.within };
+        let window = self.within.unwrap_or(WINDOW);
         let (since, taken) = self.since_trigger();
         let is_it = |record: &Record| !taken.contains(&record.sequence) && self.holds(record);
         // What was found is told below.
         let _ = self.broker.wait_for(since, window, is_it).await;
         if let Err(reason) = self.broker.check_observer(WAIT).await {
-            self.broker.fail(&reason);
+            self.broker.fail_at(self.at, &reason);
         }
         self.assert_none();
     }
@@ -250,13 +266,14 @@ impl Expectation {
 
     fn assert_none(&self) {
         if let Some(fault) = &self.fault {
-            self.broker.fail(fault);
+            self.broker.fail_at(self.at, fault);
         }
         let (since, taken) = self.since_trigger();
         let records = self.broker.records_since(since);
         let is_it = |record: &&Arc<Record>| !taken.contains(&record.sequence) && self.holds(record);
         if let Some(record) = records.iter().find(is_it) {
-            self.broker.fail(&format!("a message came that must not: {}", super::describe(record)));
+            self.broker
+                .fail_at(self.at, &format!("a message came that must not: {}", super::describe(record)));
         }
     }
 
@@ -283,7 +300,7 @@ impl Expectation {
 
     fn miss(&self, records: &[Arc<Record>]) -> String {
         let topic = self.matcher.topic.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut text = format!("no such message on {topic} within {:?}", self.within);
+        let mut text = format!("no such message on {topic} within {:?}", self.within.unwrap_or(WAIT));
         text.push_str(&nearest_text(&self.matcher, records));
         text
     }

@@ -13,12 +13,13 @@ pub type FaultId = RuleId;
 pub struct FaultGuard {
     broker: TestBroker,
     id: RuleId,
+    is_kept: bool,
 }
 
 impl FaultGuard {
     pub(super) fn new(broker: TestBroker, rule: Rule) -> Self {
         let id = broker.hub().with(|state| state.add_rule(rule));
-        Self { broker, id }
+        Self { broker, id, is_kept: false }
     }
 
     /// How often it has fired.
@@ -53,13 +54,15 @@ impl FaultGuard {
     }
 
     /// The rule stays for as long as the broker does.
-    pub fn keep(self) {
-        std::mem::forget(self);
+    pub fn keep(mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for FaultGuard {
     fn drop(&mut self) {
-        self.broker.hub().with(|state| state.remove_rule(self.id));
+        if !self.is_kept {
+            self.broker.hub().with(|state| state.remove_rule(self.id));
+        }
     }
 }

@@ -94,7 +94,8 @@ impl Hub {
                 let _ = tokio::io::copy_bidirectional(&mut transport, &mut end).await;
             }
             Err(error) => self.with(|state| {
-                let text = Text::detached(&format!("the broker cannot be reached: {error}"));
+                let text = Text::detached(&format!("the broker behind cannot be reached: {error}"));
+                state.unreachable = Some(error.to_string());
                 state.write(Happening::Note { source: Text::detached("upstream"), text });
             }),
         }
@@ -129,6 +130,16 @@ impl Hub {
                 _ = &mut *deadline => return look(&mut self.lock()).ok_or(TimedOut),
             }
         }
+    }
+
+    /// Looks at the state from the broker's own thread: there nothing is between a socket and the state, neither bytes that were
+    /// read nor a connection that was accepted. `None` when the thread has ended.
+    pub(super) async fn look_between_turns<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Option<T> {
+        let hub = Arc::clone(self);
+        self.runtime.spawn(async move { look(&hub.lock()) }).await.ok()
     }
 
     /// Ends after `within`.

@@ -89,6 +89,7 @@ use crate::net::tls::CaFile;
 use hub::Hub;
 use shared::{Cursor, Shared};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -247,17 +248,21 @@ impl TestBroker {
         self.comes_true(within, state::State::is_read_out).await
     }
 
-    async fn comes_true(&self, within: Duration, is_so: impl Fn(&state::State) -> bool) -> bool {
+    async fn comes_true(&self, within: Duration, is_so: fn(&state::State) -> bool) -> bool {
         // What lies in a socket is not told by anyone, so it is looked for now and then.
         const LOOK_AGAIN: Duration = Duration::from_millis(2);
         let mut over = self.hub().deadline(within);
         loop {
             let look = |state: &mut state::State| is_so(state).then_some(());
-            if self.hub().wait(LOOK_AGAIN, look).await.is_ok() {
+            let is_over = !matches!(over.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+            // What it looks like from here may be on its way to the state just now.
+            if self.hub().wait(LOOK_AGAIN, look).await.is_ok()
+                && self.hub().look_between_turns(is_so).await.unwrap_or(true)
+            {
                 return true;
             }
-            if !matches!(over.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
-                return is_so(&self.hub().lock());
+            if is_over {
+                return false;
             }
         }
     }
@@ -269,16 +274,19 @@ impl TestBroker {
 
     /// A client by its Client Identifier, to wait for what it does.
     #[must_use]
+    #[track_caller]
     pub fn client(&self, client_identifier: &str) -> ClientHandle {
         ClientHandle::new(self.clone(), client_identifier)
     }
 
     /// Begins a message from the broker itself.
+    #[track_caller]
     pub fn publish(&self, topic: &str) -> Publication {
         Publication::new(self.clone(), topic)
     }
 
     /// Begins an expectation about messages under `filter`, in which `{name}` stands for one level.
+    #[track_caller]
     pub fn expect(&self, filter: &str) -> Expectation {
         Expectation::new(self.clone(), filter)
     }
@@ -299,10 +307,16 @@ impl TestBroker {
     /// Fails a test with `text` and the end of the journal.
     #[track_caller]
     fn fail(&self, text: &str) -> ! {
+        self.fail_at(Location::caller(), text)
+    }
+
+    /// As [`TestBroker::fail`], for a wait that was begun at `at`.
+    fn fail_at(&self, at: &Location<'_>, text: &str) -> ! {
         self.shared.is_told.store(true, Ordering::Relaxed);
         let records = self.journal();
+        self.shared.keep_artifacts(&records);
         let shown = &records[records.len().saturating_sub(SHOWN_RECORDS)..];
-        panic!("{text}\n\nWhat happened last:\n{}", timeline(shown));
+        panic!("{text}\n  at {at}\n\nWhat happened last:\n{}", timeline(shown));
     }
 
     fn cursor(&self) -> MutexGuard<'_, Cursor> {

@@ -37,6 +37,9 @@ impl TestBroker {
         if !is_about_version {
             return Err(refusal);
         }
+        if let Some(reason) = self.hub().lock().unreachable.take() {
+            return Err(PlayerError::Unreachable(reason));
+        }
         let connected = connect(ProtocolVersion::V311).await.map_err(|_| refusal)?;
         *self.shared.version.lock().unwrap_or_else(PoisonError::into_inner) = ProtocolVersion::V311;
         Ok(connected)

@@ -22,6 +22,9 @@ pub enum PlayerError {
     /// The connection ended before the answer.
     #[error("the connection ended{}", .0.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Closed(Option<String>),
+    /// The broker behind cannot be reached.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
     /// No answer came in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),

@@ -8,6 +8,7 @@ use crate::packet::{
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::pin::Pin;
 
 /// A message before it is published; awaited, it is, and the broker has given it to all who are to have it.
@@ -20,10 +21,12 @@ pub struct Publication {
     qos: Qos,
     retain: bool,
     properties: Properties,
+    at: &'static Location<'static>,
     fault: Option<String>,
 }
 
 impl Publication {
+    #[track_caller]
     pub(super) fn new(broker: TestBroker, topic: &str) -> Self {
         Self {
             broker,
@@ -32,6 +35,7 @@ impl Publication {
             qos: Qos::AtMostOnce,
             retain: false,
             properties: Properties::EMPTY,
+            at: Location::caller(),
             fault: None,
         }
     }
@@ -109,10 +113,10 @@ impl IntoFuture for Publication {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let broker = self.broker.clone();
-            let topic = self.topic.clone();
+            let (topic, at) = (self.topic.clone(), self.at);
             match self.try_publish().await {
                 Ok(delivery) => delivery,
-                Err(error) => broker.fail(&format!("publishing to {topic:?}: {error}")),
+                Err(error) => broker.fail_at(at, &format!("publishing to {topic:?}: {error}")),
             }
         })
     }

@@ -96,6 +96,9 @@ fn put_happening(object: &mut Map<String, Value>, happening: &Happening) {
         Happening::Note { source, text } => {
             put(object, "note", json!({"source": source.as_str(), "text": text.as_str()}));
         }
+        Happening::Output { source, text } => {
+            put(object, "output", json!({"device": source.as_str(), "text": text.as_str()}));
+        }
         Happening::ClockTurned(distance) => {
             put(object, "advance", json!({"seconds": distance.as_secs_f64()}))
         }

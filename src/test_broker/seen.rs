@@ -44,6 +44,14 @@ impl TestBroker {
         });
     }
 
+    /// Writes a line that a device has printed into the journal.
+    pub fn output(&self, device: &str, line: &str) {
+        self.hub().with(|state| {
+            let (source, text) = (Text::detached(device), Text::detached(line));
+            state.write(Happening::Output { source, text });
+        });
+    }
+
     /// The number that the next record will have.
     #[must_use]
     pub fn position(&self) -> u64 {

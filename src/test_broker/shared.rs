@@ -7,6 +7,7 @@ use super::record_json::record_value;
 use super::timeline::timeline;
 use super::{Address, SHOWN_RECORDS};
 use crate::broker;
+use crate::journal::Record;
 use crate::net::tls::CaFile;
 use crate::packet::{ProtocolVersion, Text};
 use std::collections::BTreeSet;
@@ -114,6 +115,11 @@ impl Shared {
         let shown = &records[records.len().saturating_sub(SHOWN_RECORDS)..];
         // A standard error that is closed cannot be told anything.
         let _ = writeln!(io::stderr(), "What the test broker saw last:\n{}", timeline(shown));
+        self.keep_artifacts(&records);
+    }
+
+    /// Keeps the whole journal where [`super::Builder::artifacts`] says.
+    pub(super) fn keep_artifacts(&self, records: &[Arc<Record>]) {
         if let Some(folder) = &self.artifacts {
             let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
             let path = folder.join(format!("{name}-{}.ndjson", uuid::Uuid::new_v4().simple()));

@@ -94,9 +94,13 @@ pub(super) struct State {
     actors_made: u64,
     /// Who sees the messages of another broker that this one stands in front of.
     pub(super) observer: Option<Observer>,
+    /// Why the broker behind could not be reached last.
+    pub(super) unreachable: Option<String>,
     /// Whether it was stopped and not started again.
     pub(super) is_stopped: bool,
     is_frozen: bool,
+    /// Where connections wait until they are accepted.
+    pub(super) doors: Vec<OwnedFd>,
     transmit: Transmit,
     /// Lines whose upstream is to be dialled.
     pub(super) dials: Vec<u64>,
@@ -120,8 +124,10 @@ impl State {
             actors: BTreeMap::new(),
             actors_made: 0,
             observer: None,
+            unreachable: None,
             is_stopped: false,
             is_frozen: false,
+            doors: Vec::new(),
             transmit: Transmit::new(),
             dials: Vec::new(),
         }
@@ -329,6 +335,7 @@ impl State {
             }
             _ => wake(slot, Sender::Server),
         }
+        self.lose_kept(number);
         self.hand_over_to_client(number);
         self.forget_when_over(number);
     }
@@ -361,6 +368,18 @@ impl State {
         if slot.line.is_over(Sender::Server) || actor.is_leaving() {
             actor.handle_closed(now);
             self.closed(number, Sender::Client);
+        }
+    }
+
+    /// The broker's end of a line is gone, and with it what rules have kept.
+    fn lose_kept(&mut self, number: u64) {
+        let Some(slot) = self.lines.get_mut(&number).filter(|slot| slot.server == Server::Gone) else {
+            return;
+        };
+        if let kept @ 1.. = slot.line.lose_kept() {
+            let client = slot.line.client_identifier().clone();
+            let text = Text::detached(&format!("{kept} kept by a rule and lost with the connection"));
+            self.write_for(number, &client, Happening::Note { source: Text::detached("fault"), text });
         }
     }
 
@@ -522,9 +541,11 @@ impl State {
 
     /// Whether all that clients have said, their end too, was read.
     pub(super) fn is_read_out(&self) -> bool {
-        self.lines.values().all(|slot| {
-            slot.socket.as_ref().is_none_or(|socket| !unread(socket).is_news(slot.is_client_gone))
-        })
+        let is_empty = |door: &OwnedFd| !has_visitor(door);
+        self.doors.iter().all(is_empty)
+            && self.lines.values().all(|slot| {
+                slot.socket.as_ref().is_none_or(|socket| !unread(socket).is_news(slot.is_client_gone))
+            })
     }
 }
 
@@ -586,6 +607,15 @@ impl Unread {
     fn is_news(self, is_end_seen: bool) -> bool {
         self == Self::Bytes || (self == Self::End && !is_end_seen)
     }
+}
+
+/// Whether a connection waits at a listening socket.
+fn has_visitor(door: &OwnedFd) -> bool {
+    use std::os::fd::AsRawFd;
+    let mut asked = libc::pollfd { fd: door.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which lives as long as the call.
+    let ready = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    ready == 1 && asked.revents == libc::POLLIN
 }
 
 /// What has arrived at a socket and was not read.

@@ -70,7 +70,9 @@ fn happening(happening: &Happening) -> String {
             format!("publishes {} (QoS {}{retain}{will}) {payload}", message.topic, message.qos as u8)
         }
         Happening::Mark(name) => format!("mark {name}"),
-        Happening::Note { source, text } => format!("[{source}] {}", printable(text)),
+        Happening::Note { source, text } | Happening::Output { source, text } => {
+            format!("[{source}] {}", printable(text))
+        }
         Happening::ClockTurned(distance) => format!("the clock is turned by {distance:?}"),
         Happening::Stopped => "the broker stops".to_owned(),
         Happening::Started => "the broker starts".to_owned(),

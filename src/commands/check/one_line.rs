@@ -40,6 +40,12 @@ impl Miss {
 }
 
 pub(super) fn expect(flags: &ExpectFlags) -> u8 {
+    if flags.broker.embedded && flags.command.is_empty() {
+        complain(
+            "Error: --embedded: nobody knows this broker but the command behind --, and there is none.\n",
+        );
+        return check_status::USAGE;
+    }
     conclude(&flags.broker, async {
         let (compiled, broker) = begin(&flags.message, &flags.broker).await?;
         let begun = broker.elapsed();
@@ -47,7 +53,11 @@ pub(super) fn expect(flags: &ExpectFlags) -> u8 {
         let found = tokio::select! {
             found = compiled.find(&broker, flags.within, flags.count) => match found {
                 Ok(record) => Ok(record),
-                Err(text) => Err(sighted(&broker).await.err().unwrap_or_else(|| Miss::failed(text))),
+                Err(text) => Err(match (compiled.trouble(), sighted(&broker).await) {
+                    (Some(trouble), _) => Miss::broken(trouble),
+                    (None, Err(blind)) => blind,
+                    (None, Ok(())) => Miss::failed(text),
+                }),
             },
             miss = failed_command(&mut command) => Err(miss),
         };
@@ -80,7 +90,7 @@ pub(super) fn none(flags: &NoneFlags) -> u8 {
         let found = compiled.find(&broker, Duration::ZERO, 1).await;
         let verdict = match found {
             Ok(record) => Err(Miss::failed(format!("a message came that must not: {}", describe(&record)))),
-            Err(_) => sight,
+            Err(_) => compiled.trouble().map_or(sight, |trouble| Err(Miss::broken(trouble))),
         };
         tell(&flags.broker, &broker, verdict)?;
         ended?;
@@ -140,6 +150,9 @@ fn tell<T>(flags: &CheckBroker, broker: &TestBroker, verdict: Result<T, Miss>) -
 async fn begin(message: &MessageMatch, flags: &CheckBroker) -> Result<(Compiled, TestBroker), Miss> {
     let spec = specify(message).map_err(Miss::usage)?;
     let compiled = compile(&spec).map_err(Miss::usage)?;
+    if message.from.is_some() && !flags.embedded {
+        return Err(Miss::usage("--from: who published is known with --embedded only"));
+    }
     let builder = TestBroker::builder();
     let builder = if flags.embedded {
         builder

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
@@ -131,9 +131,11 @@ fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcom
     let ends = Ends::watch(flags.timeout, cancel);
     let progress = progress(flags, total);
     let mut outcomes = Vec::new();
+    let turns = Turns::default();
     thread::scope(|scope| {
         for _ in 0..jobs.min(total) {
             let (tell, cancelled, next, is_over) = (tell.clone(), cancelled.clone(), &next, &is_over);
+            let turns = &turns;
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +145,8 @@ fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcom
                     let round = u32::try_from(at / scenarios.len()).unwrap_or(u32::MAX) + 1;
                     let seed = given.seed.wrapping_add(u64::from(round) - 1);
                     let given = Given { run: format!("{}-r{at}", given.run), seed, ..given.clone() };
-                    let outcome = run_one(&scenarios[at % scenarios.len()], round, &given, cancelled.clone());
+                    let outcome =
+                        run_one(&scenarios[at % scenarios.len()], round, &given, cancelled.clone(), turns);
                     if stops_at_failure && outcome.verdict > Verdict::Skipped {
                         is_over.store(true, Ordering::Relaxed);
                     }
@@ -186,10 +189,30 @@ fn progress(flags: &RunFlags, total: usize) -> ProgressBar {
     bar
 }
 
-fn run_one(loaded: &Loaded, round: u32, given: &Given, cancelled: watch::Receiver<bool>) -> Outcome {
+/// Whose turn it is at each broker that is not embedded.
+#[derive(Debug, Default)]
+struct Turns(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
+
+impl Turns {
+    fn of(&self, url: &str) -> Arc<Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(url.to_owned()).or_default())
+    }
+}
+
+fn run_one(
+    loaded: &Loaded,
+    round: u32,
+    given: &Given,
+    cancelled: watch::Receiver<bool>,
+    turns: &Turns,
+) -> Outcome {
     // Each round has its own `${run}`, or rounds that run at once would meet on one broker.
     let again = if round > 1 { load_again(loaded, given).ok() } else { None };
     let loaded = again.as_ref().unwrap_or(loaded);
+    // What others share, one has for itself: scenarios know nothing of each other's topics and clients.
+    let turn = loaded.scenario.broker.url.as_ref().map(|url| turns.of(url));
+    let _turn = turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
     let seed = given.seed;
     let prefix = format!("culex-check/{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
     let run = Run { seed, round, cancelled, prefix };

@@ -27,6 +27,13 @@ impl Incoming {
         self.0.plan
     }
 
+    /// A second descriptor of the listening socket, to see whether somebody waits there; `None` when there is no descriptor
+    /// left.
+    #[must_use]
+    pub fn socket(&self) -> Option<OwnedFd> {
+        self.0.copy().ok()
+    }
+
     /// Waits for a connection. Cancel-safe.
     ///
     /// # Errors

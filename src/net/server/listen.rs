@@ -172,7 +172,6 @@ impl Listener {
     }
 
     /// A second descriptor of the socket.
-    #[cfg(test)]
     pub(super) fn copy(&self) -> io::Result<std::os::fd::OwnedFd> {
         use std::os::fd::AsFd;
         match &self.socket {

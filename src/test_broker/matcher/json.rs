@@ -103,7 +103,11 @@ impl At {
         };
         let number = value.as_f64();
         if let Some((wanted, tolerance)) = self.near {
-            let is_near = number.is_some_and(|number| (number - wanted).abs() <= tolerance);
+            // 7.7 is within 0.2 of 7.5, although none of the three has just that value in binary.
+            let is_near = number.is_some_and(|number| {
+                let slack = 4.0 * f64::EPSILON * number.abs().max(wanted.abs());
+                (number - wanted).abs() <= tolerance + slack
+            });
             must(is_near, format!("{wanted} ± {tolerance}"));
         }
         if let Some(min) = self.min {
