@@ -487,3 +487,31 @@ fn what_a_proxy_cannot_do_is_told_with_its_status() {
     let ran = through_a_proxy(&["--listen", ":0"], &["pub", "-t", "a", "-m", "b"]);
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
 }
+
+/// What `--broker` cannot be is told before anything runs, of what is to run there.
+#[test]
+fn what_only_an_embedded_broker_can_do_is_refused_for_another() {
+    let folder = std::env::temp_dir().join(format!("culex-elsewhere-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    for (name, source, part) in [
+        ("clock", "broker: { embedded: { clock: manual } }\nsteps: [{ mark: a }]\n", "means nothing for"),
+        ("advance", "steps: [{ advance: 1h }]\n", "needs the embedded broker"),
+        ("from", "steps: [{ expect: { topic: a, from: b } }]\n", "embedded broker only"),
+    ] {
+        let file = folder.join(format!("{name}.yaml"));
+        fs::write(&file, source).unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(check(&["run", "--dry-run", file]).status.code(), Some(0));
+        for more in [&[][..], &["--dry-run"]] {
+            let ran = check(&[&["run", "--broker", "mqtt://127.0.0.1:1", file], more].concat());
+            assert_eq!(ran.status.code(), Some(2), "{}", text(&ran.stderr));
+            assert!(text(&ran.stderr).contains(part), "{}", text(&ran.stderr));
+        }
+    }
+    let there = ["run", "--dry-run", "--broker", "mqtt://127.0.0.1:1", folder.to_str().unwrap()];
+    assert_eq!(check(&there).status.code(), Some(2));
+    // What is not to run may be as it likes.
+    fs::write(folder.join("plain.yaml"), "name: plain\nsteps: [{ mark: a }]\n").unwrap();
+    assert_eq!(check(&[&there[..], &["--filter", "plain"]].concat()).status.code(), Some(0));
+    fs::remove_dir_all(folder).unwrap();
+}

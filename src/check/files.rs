@@ -103,6 +103,15 @@ impl Files {
             let part: Scenario = tree.read().map_err(|fault| self.sources[number].error(fault))?;
             merge(&mut scenario, part, &mut origins, number);
         }
+        if let Some(url) = &given.broker {
+            let embedded = own.member("broker").and_then(|broker| broker.member("embedded"));
+            if let Some(asked) = embedded.filter(|embedded| !embedded.members().is_empty()) {
+                let text = format!("what an embedded broker is to be means nothing for the one at {url}");
+                return Err(main.error(Fault { place: asked.place, text }));
+            }
+            scenario.broker.embedded = None;
+            scenario.broker.url = Some(url.clone());
+        }
         let name = scenario.name.clone().unwrap_or_else(|| {
             main.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
         });

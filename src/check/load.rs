@@ -108,6 +108,8 @@ pub struct Given {
     pub seed: u64,
     /// What `${run}` is; unique for each run.
     pub run: String,
+    /// `--broker URL`: the broker, instead of the one that the file names.
+    pub broker: Option<String>,
 }
 
 /// Reads one file: one scenario for each combination of its matrix.
@@ -156,9 +158,7 @@ pub fn files_of(path: &Path) -> Vec<PathBuf> {
 /// Those of [`load`].
 pub fn load_again(before: &Loaded, given: &Given) -> Result<Loaded, LoadError> {
     let all = load(&before.path, given)?;
-    let mut again = all.into_iter().nth(before.index).unwrap_or_else(|| before.clone());
-    again.scenario.broker = before.scenario.broker.clone();
-    Ok(again)
+    Ok(all.into_iter().nth(before.index).unwrap_or_else(|| before.clone()))
 }
 
 /// Reads YAML 1.2, of which JSON is a part: `on` and `off` are texts, which devices say all day, and so is `007`.

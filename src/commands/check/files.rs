@@ -65,22 +65,18 @@ pub(super) fn load_all(flags: &RunFlags, given: &load::Given) -> Result<Vec<Load
     for (number, path) in find(&flags.files)?.into_iter().enumerate() {
         // Scenarios that run at once on one broker must not use each other's names.
         let run = format!("{}-{}", given.run, number + 1);
-        let given = load::Given { run, ..given.clone() };
-        all.extend(load::load(&path, &given).map_err(|error| error.to_string())?);
+        let given = load::Given { run, broker: None, ..given.clone() };
+        let found = load::load(&path, &given).map_err(|error| error.to_string())?;
+        all.extend(found.into_iter().map(|loaded| (given.clone(), loaded)));
     }
-    let names: BTreeSet<&str> = all.iter().flat_map(|loaded| &loaded.names).map(String::as_str).collect();
+    let names: BTreeSet<&str> =
+        all.iter().flat_map(|(_, loaded)| &loaded.names).map(String::as_str).collect();
     let is_unused = |name: &&String| !names.contains(name.as_str()) && !ALWAYS.contains(&name.as_str());
     if let Some(name) = flags.var.iter().map(|(name, _)| name).find(is_unused) {
         let suggestion = load::suggestion(name, names);
         return Err(format!("--var {name}: no scenario uses this name{suggestion}"));
     }
-    if let Some(url) = &flags.broker {
-        for loaded in &mut all {
-            loaded.scenario.broker.embedded = None;
-            loaded.scenario.broker.url = Some(url.clone());
-        }
-    }
-    let is_wanted = |loaded: &Loaded| {
+    let is_wanted = |(_, loaded): &(load::Given, Loaded)| {
         flags.filter.is_empty()
             || flags.filter.iter().any(|text| {
                 loaded.name.contains(text.as_str())
@@ -96,5 +92,14 @@ pub(super) fn load_all(flags: &RunFlags, given: &load::Given) -> Result<Vec<Load
             at % count == index % count
         });
     }
-    Ok(all)
+    let Some(url) = &flags.broker else {
+        return Ok(all.into_iter().map(|(_, loaded)| loaded).collect());
+    };
+    // Only what is to run there must be able to.
+    all.iter()
+        .map(|(given, loaded)| {
+            let there = load::Given { broker: Some(url.clone()), ..given.clone() };
+            load::load_again(loaded, &there).map_err(|error| error.to_string())
+        })
+        .collect()
 }

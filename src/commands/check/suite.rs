@@ -75,7 +75,8 @@ fn stamps(flags: &RunFlags) -> BTreeMap<PathBuf, Option<SystemTime>> {
 fn run_once(flags: &RunFlags) -> u8 {
     let seed = flags.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
     let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-    let given = Given { variables: flags.var.iter().cloned().collect(), seed, run };
+    let variables = flags.var.iter().cloned().collect();
+    let given = Given { variables, seed, run, broker: flags.broker.clone() };
     let scenarios = match files::load_all(flags, &given) {
         Ok(scenarios) => scenarios,
         Err(text) => {
