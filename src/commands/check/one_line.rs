@@ -12,7 +12,8 @@ use crate::test_broker::{StartError, TestBroker, describe, timeline};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::future::Future;
-use std::process::ExitStatus;
+use std::io::IsTerminal;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
@@ -238,6 +239,10 @@ fn start(words: &[OsString], broker: &TestBroker) -> Result<Option<Started>, Mis
     let mut command = Command::new(program);
     command.args(arguments).envs(crate::check::environment(broker));
     keep_together(&mut command);
+    // In a group of its own it may not read from the terminal; it would be stopped and not told.
+    if std::io::stdin().is_terminal() {
+        command.stdin(Stdio::null());
+    }
     let name = program.to_string_lossy();
     let child = command.spawn().map_err(|error| Miss::broken(format!("Unable to run '{name}': {error}")))?;
     let group = Group::of(&child);

@@ -158,8 +158,12 @@ fn run_all(flags: &RunFlags, scenarios: &[Loaded], given: &Given) -> (Vec<Outcom
         }
         drop(tell);
         let shows = flags.report.is_empty() || flags.report.iter().any(is_human_output);
-        for (at, outcome) in told {
+        for (at, mut outcome) in told {
             progress.inc(1);
+            if flags.repeat > 1 && outcome.verdict == Verdict::Passed {
+                // A thousand rounds would fill the memory with what nobody asks about.
+                outcome.journal = Vec::new();
+            }
             // Many rounds of what passes would hide what does not.
             let is_shown = outcome.verdict > Verdict::Skipped || flags.repeat <= 1;
             if shows && is_shown {
