@@ -33,7 +33,7 @@ pub enum Told {
     Subscribed(Suback),
     /// UNSUBACK came.
     Unsubscribed(PacketIdentifier),
-    /// The answer to [`Actor::fence`] came.
+    /// All that the server had before it was asked has come.
     Quiet,
     /// The server ended the connection with this DISCONNECT.
     Disconnected(Disconnect),
