@@ -139,6 +139,25 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     }
 }
 
+/// Whether a topic name can match both filters, which are well-formed and no `$share` ones.
+#[must_use]
+pub fn overlap(one: &str, other: &str) -> bool {
+    let is_hidden = |filter: &str| filter.starts_with('$');
+    let is_wild = |filter: &str| filter.starts_with(['+', '#']);
+    if (is_hidden(one) && is_wild(other)) || (is_hidden(other) && is_wild(one)) {
+        return false;
+    }
+    let (mut one, mut other) = (one.split('/'), other.split('/'));
+    loop {
+        match (one.next(), other.next()) {
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,5 +226,26 @@ mod tests {
         for (filter, name) in no {
             assert!(!matches(filter, name), "{filter} {name}");
         }
+    }
+
+    #[test]
+    fn filters_overlap_where_a_topic_matches_both() {
+        let filters = [
+            "#", "+", "a", "a/#", "a/+", "+/b", "a/b", "a/b/#", "+/+", "$SYS/#", "$SYS/x", "/", "b/#",
+            "+/b/c",
+        ];
+        let topics = [
+            "a", "a/b", "a/c", "b", "c/b", "a/b/c", "$SYS/x", "$SYS/b", "$SYS", "/", "", "b/b", "b/b/c",
+            "/b", "c/b/c",
+        ];
+        for one in filters {
+            for other in filters {
+                let both = |name: &&&str| matches(one, name) && matches(other, name);
+                assert_eq!(overlap(one, other), topics.iter().any(|name| both(&name)), "{one} {other}");
+                let is_covered = topics.iter().all(|name| !matches(other, name) || matches(one, name));
+                assert!(!covers(one, other) || is_covered, "{one} {other}");
+            }
+        }
+        assert!(covers("a/#", "a/b/+") && covers("#", "a") && covers("+/b", "a/b") && !covers("+", "#"));
     }
 }

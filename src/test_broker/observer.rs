@@ -4,7 +4,7 @@ use super::actor::Told;
 use super::player::{Player, PlayerError};
 use super::state::Observer;
 use super::{TestBroker, WAIT};
-use crate::packet::topic::covers;
+use crate::packet::topic::{covers, overlap};
 use crate::packet::{Connack, Properties, Property, PropertyIdentifier, ProtocolVersion, ReasonCode, Text};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -115,23 +115,6 @@ impl TestBroker {
             }
         };
         seen.map_err(|reason| format!("our observer at the broker behind sees nothing any more: {reason}"))
-    }
-}
-
-/// Whether a name can match both.
-fn overlap(one: &str, other: &str) -> bool {
-    let is_system = |filter: &str| filter.starts_with('$');
-    if is_system(one) != is_system(other) {
-        return false;
-    }
-    let (mut ones, mut others) = (one.split('/'), other.split('/'));
-    loop {
-        match (ones.next(), others.next()) {
-            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
-            (Some("+"), Some(_)) | (Some(_), Some("+")) => {}
-            (Some(level), Some(other)) if level == other => {}
-            _ => return false,
-        }
     }
 }
 
