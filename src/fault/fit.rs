@@ -89,17 +89,21 @@ fn check_match(matching: &Match, packet_type: PacketType) -> Result<(), String> 
 }
 
 fn check_action(action: &Action, packet_type: PacketType) -> Result<(), String> {
-    let does_something = match action {
-        Action::Truncate(_) => packet_type == PacketType::Publish,
-        Action::Connack(_) => packet_type == PacketType::Connack,
-        Action::Reason(_) => has_reason(packet_type),
-        Action::Identifier(_) => has_identifier(packet_type),
-        _ => true,
-    };
-    if does_something {
+    if applies(action, packet_type) {
         return Ok(());
     }
     Err(format!("'{}' changes nothing of {}", word(action), packet_type.name()))
+}
+
+/// Whether there is something in packets of this type that `action` could change.
+pub(super) const fn applies(action: &Action, packet_type: PacketType) -> bool {
+    match action {
+        Action::Truncate(_) => matches!(packet_type, PacketType::Publish),
+        Action::Connack(_) => matches!(packet_type, PacketType::Connack),
+        Action::Reason(_) => has_reason(packet_type),
+        Action::Identifier(_) => has_identifier(packet_type),
+        _ => true,
+    }
 }
 
 /// As rules are written.

@@ -1,5 +1,6 @@
 //! The rules in force, asked about each packet.
 
+use super::fit::applies;
 use super::random::Random;
 use super::rule::{Action, Match, Rule, fits};
 use crate::packet::{Packet, PacketType, ProtocolVersion, ReasonCode, Sender, Text, topic};
@@ -150,40 +151,6 @@ impl Armed {
         };
         let is_for_both = self.rule.matching.sender.is_none();
         Fired { id: self.id, name, action: self.rule.action.clone(), is_for_both }
-    }
-}
-
-/// Whether there is something in packets of this type that `action` could change.
-pub(super) const fn applies(action: &Action, packet_type: PacketType) -> bool {
-    use PacketType as P;
-    match action {
-        Action::Reason(_) => matches!(
-            packet_type,
-            P::Connack
-                | P::Puback
-                | P::Pubrec
-                | P::Pubrel
-                | P::Pubcomp
-                | P::Suback
-                | P::Unsuback
-                | P::Disconnect
-                | P::Auth
-        ),
-        Action::Identifier(_) => matches!(
-            packet_type,
-            P::Publish
-                | P::Puback
-                | P::Pubrec
-                | P::Pubrel
-                | P::Pubcomp
-                | P::Subscribe
-                | P::Suback
-                | P::Unsubscribe
-                | P::Unsuback
-        ),
-        Action::Truncate(_) => matches!(packet_type, P::Publish),
-        Action::Connack(_) => matches!(packet_type, P::Connack),
-        _ => true,
     }
 }
 
