@@ -82,6 +82,7 @@ pub use stream::TestStream;
 pub(crate) use timeline::printable;
 pub use timeline::{describe, line as timeline_line, timeline};
 pub use upstream::UpstreamError;
+#[cfg(feature = "check")]
 pub(crate) use upstream::check_url;
 
 use crate::fault::Rule;

@@ -85,6 +85,7 @@ impl Upstream {
 /// # Errors
 ///
 /// Those of [`Upstream::parse`] that are about the URL.
+#[cfg(feature = "check")]
 pub(crate) fn check_url(url: &str) -> Result<(), UpstreamError> {
     let plain = match url.split_once("://") {
         Some((scheme, rest)) if ["mqtts", "ssl", "wss"].contains(&scheme.to_ascii_lowercase().as_str()) => {
